@@ -1,0 +1,35 @@
+"""What every backbone promises, so that stages can feed any of them without knowing which it is."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from detectors.backbones.carry import Carry
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """How a dense backbone sees time and pixels. Step j owns frames [j * stride, (j + 1) * stride)."""
+
+    stride: int  # frames a step
+    halo_before: int  # frames it sees before the first frame a step owns
+    halo_after: int  # frames it sees after the last frame a step owns
+    size_multiple: int  # height and width should be multiples of this, pixels
+    feature_channels: int
+    class_names: tuple[str, ...]
+    mean: tuple[float, float, float]  # of RGB in 0..1
+    std: tuple[float, float, float]
+
+    @property
+    def receptive_field(self) -> int:
+        """Frames that one step sees."""
+        return self.halo_before + self.stride + self.halo_after
+
+
+class Backbone(Protocol):
+    """A network from normalised frames (N, 3, T, H, W) to features (N, S, C) and class logits (N, S, K) on the same steps."""
+
+    contract: Contract
+
+    def __call__(self, frames_NCTHW: torch.Tensor, carry: Carry | None = None) -> tuple[torch.Tensor, torch.Tensor]: ...

@@ -1,0 +1,166 @@
+"""What crosses from stage to stage: frozen records of numpy arrays that refuse a wrong shape. Knows no stage, model or engine.
+
+Shape letters: T frames, H rows, W columns, S backbone steps, C feature channels, K classes, N spans.
+Times are seconds on the video's own timeline, whose zero is the first shown frame; spans are half-open [start, stop).
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+Span = tuple[float, float]
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def require_spans(spans_N2: np.ndarray) -> None:
+    _require(spans_N2.ndim == 2 and spans_N2.shape[1] == 2, f"spans must be (N, 2), got {spans_N2.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input as it was listed, not yet opened. `error` holds (class, sentence) if listing already ruled it out."""
+
+    key: str  # the name in the tables
+    uri: str  # where to read it: a path, or a URI that pyarrow.fs opens
+    size: int  # bytes
+    error: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One input, probed."""
+
+    key: str
+    uri: str
+    fingerprint: str  # of the content
+    duration_s: float  # as far as the probe can tell; what is decoded decides in the end
+    announced_s: float | None  # what the container promises for the picture, None if it promises nothing
+    fps: Fraction  # average; never used to tell time
+    width: int  # as shown: after rotation and pixel aspect
+    height: int
+    codec: str
+    rotation: int  # degrees counter-clockwise that a decoded frame must be turned: 0, 90, 180, 270
+    origin: Fraction  # presentation time of the first shown frame, seconds on the container's clock
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A span of a video that one worker handles in one go; the last one reaches to wherever the video really ends."""
+
+    video: Video
+    index: int
+    start_s: float
+    stop_s: float
+    is_last: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FrameChunk:
+    """Consecutive samples of a segment: frame i is the one on screen at times_s[i]."""
+
+    video: str
+    frames_THWC: np.ndarray  # uint8 RGB
+    times_s: np.ndarray  # float64 (T,), the sample instants
+
+    def __post_init__(self) -> None:
+        shape = self.frames_THWC.shape
+        _require(self.frames_THWC.dtype == np.uint8, f"frames must be uint8, got {self.frames_THWC.dtype}")
+        _require(len(shape) == 4 and shape[3] == 3, f"frames must be (T, H, W, 3), got {shape}")
+        _require(self.times_s.shape == shape[:1], f"times must be ({shape[0]},), got {self.times_s.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeReport:
+    """What a segment's decoding came to; the last item that decoding yields."""
+
+    end_s: float | None  # where the video ends, if this segment reached the end
+    lost: tuple[tuple[float, float, str], ...] = ()  # (start_s, stop_s, reason) inside the segment
+    frames: int = 0  # frames decoded, halo and run-up included
+    busy_s: float = 0.0
+    waiting_s: float = 0.0  # held back by a full queue downstream
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FeatureSequence:
+    """Backbone output on a fixed time grid: step j covers start_s + [j, j + 1) * step_s."""
+
+    video: str
+    features_SC: np.ndarray  # float16 or float32
+    logits_SK: np.ndarray | None  # float32 class scores before softmax, None if the backbone has no head
+    start_s: float
+    step_s: float
+
+    def __post_init__(self) -> None:
+        _require(self.features_SC.ndim == 2, f"features must be (S, C), got {self.features_SC.shape}")
+        if self.logits_SK is not None:
+            shape = self.logits_SK.shape
+            _require(len(shape) == 2 and shape[0] == len(self), f"logits must be ({len(self)}, K), got {shape}")
+        _require(self.step_s > 0, f"step_s must be positive, got {self.step_s}")
+
+    def __len__(self) -> int:
+        return self.features_SC.shape[0]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Proposals:
+    """Class-agnostic spans."""
+
+    spans_N2: np.ndarray  # float64 seconds
+    scores_N: np.ndarray
+
+    def __post_init__(self) -> None:
+        require_spans(self.spans_N2)
+        count = len(self.spans_N2)
+        _require(self.scores_N.shape == (count,), f"scores must be ({count},), got {self.scores_N.shape}")
+
+    def __len__(self) -> int:
+        return len(self.spans_N2)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Detections:
+    """Classified spans."""
+
+    spans_N2: np.ndarray  # float64 seconds
+    labels_N: np.ndarray  # int64 class ids
+    scores_N: np.ndarray  # float64, 0..1
+
+    def __post_init__(self) -> None:
+        require_spans(self.spans_N2)
+        count = len(self.spans_N2)
+        _require(self.labels_N.shape == (count,), f"labels must be ({count},), got {self.labels_N.shape}")
+        _require(self.scores_N.shape == (count,), f"scores must be ({count},), got {self.scores_N.shape}")
+
+    def __len__(self) -> int:
+        return len(self.spans_N2)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What was lost and why; `span_s` is None when it is the whole video."""
+
+    video: str
+    stage: str
+    error_class: str
+    message: str
+    span_s: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """Seconds that stages worked and waited; adds up."""
+
+    busy_s: dict[str, float] = field(default_factory=dict)
+    waiting_s: dict[str, float] = field(default_factory=dict)
+
+    def __add__(self, other: "StageTimes") -> "StageTimes":
+        return StageTimes(_sum(self.busy_s, other.busy_s), _sum(self.waiting_s, other.waiting_s))
+
+
+def _sum(left: dict[str, float], right: dict[str, float]) -> dict[str, float]:
+    return {name: left.get(name, 0.0) + right.get(name, 0.0) for name in left | right}
