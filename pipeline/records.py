@@ -1,4 +1,4 @@
-"""What crosses from stage to stage: frozen records of numpy arrays that refuse a wrong shape. Knows no stage, model or engine.
+"""What crosses from stage to stage: frozen records that refuse a wrong shape. Knows no stage, model or engine.
 
 Shape letters: T frames, H rows, W columns, S backbone steps, C feature channels, K classes, N spans.
 Times are seconds on the video's own timeline, whose zero is the first shown frame; spans are half-open [start, stop).
@@ -73,13 +73,29 @@ class FrameChunk:
         _require(len(shape) == 4 and shape[3] == 3, f"frames must be (T, H, W, 3), got {shape}")
         _require(self.times_s.shape == shape[:1], f"times must be ({shape[0]},), got {self.times_s.shape}")
 
+    @property
+    def duration_s(self) -> float:
+        """From the first instant to the last."""
+        return float(self.times_s[-1] - self.times_s[0]) if len(self.times_s) else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What was lost and why; `span_s` is None when it is the whole video."""
+
+    video: str
+    stage: str
+    error_class: str
+    message: str
+    span_s: Span | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeReport:
     """What a segment's decoding came to; the last item that decoding yields."""
 
     end_s: float | None  # where the video ends, if this segment reached the end
-    lost: tuple[tuple[float, float, str], ...] = ()  # (start_s, stop_s, reason) inside the segment
+    lost: tuple[Failure, ...] = ()  # spans inside the segment without a readable picture
     frames: int = 0  # frames decoded, halo and run-up included
     busy_s: float = 0.0
     waiting_s: float = 0.0  # held back by a full queue downstream
@@ -103,7 +119,7 @@ class FeatureSequence:
         _require(self.step_s > 0, f"step_s must be positive, got {self.step_s}")
 
     def __len__(self) -> int:
-        return self.features_SC.shape[0]
+        return int(self.features_SC.shape[0])
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -141,17 +157,6 @@ class Detections:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """What was lost and why; `span_s` is None when it is the whole video."""
-
-    video: str
-    stage: str
-    error_class: str
-    message: str
-    span_s: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class StageTimes:
     """Seconds that stages worked and waited; adds up."""
 
@@ -164,3 +169,24 @@ class StageTimes:
 
 def _sum(left: dict[str, float], right: dict[str, float]) -> dict[str, float]:
     return {name: left.get(name, 0.0) + right.get(name, 0.0) for name in left | right}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Outcome:
+    """All that is known of one video at its end: what `videos` says of it, and its rows in the other tables."""
+
+    source: Source
+    fingerprint: str
+    video: Video | None  # None if it could not even be probed
+    detections: Detections | None  # None if nothing of it could be used
+    failures: tuple[Failure, ...] = ()
+    end_s: float | None = None
+    n_segments: int = 0
+    times: StageTimes = StageTimes()
+    wall_s: float = 0.0
+
+    @property
+    def status(self) -> str:
+        if self.detections is None:
+            return "failed"
+        return "partial" if self.failures else "ok"

@@ -1,9 +1,10 @@
 """What every backbone promises, so that stages can feed any of them without knowing which it is."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
 
-import torch
+from torch import Tensor, nn
 
 from detectors.backbones.carry import Carry
 
@@ -27,9 +28,15 @@ class Contract:
         return self.halo_before + self.stride + self.halo_after
 
 
-class Backbone(Protocol):
+class Backbone(nn.Module, ABC):
     """A network from normalised frames (N, 3, T, H, W) to features (N, S, C) and class logits (N, S, K) on the same steps."""
 
     contract: Contract
 
-    def __call__(self, frames_NCTHW: torch.Tensor, carry: Carry | None = None) -> tuple[torch.Tensor, torch.Tensor]: ...
+    @abstractmethod
+    def forward(self, frames_NCTHW: Tensor, carry: Carry | None = None) -> tuple[Tensor, Tensor]:
+        """Without a carry the frames are a whole run; with one, the next chunk of it. T is a multiple of the stride."""
+
+    @abstractmethod
+    def load(self, path: Path) -> None:
+        """Fill in the weights of a file, before the network is prepared for inference."""

@@ -1,0 +1,210 @@
+"""Settings: YAML read into strict, frozen models that refuse what cannot run, naming the field and what is allowed.
+
+Knows no model: names of backbones, weights and localizers are checked by the stages that choose them.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "configs"
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot run; each line names a field and what is allowed there."""
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+Fraction01 = Annotated[float, Field(ge=0, le=1)]
+
+
+class FrameSettings(Settings):
+    """How the picture is sampled in time and space."""
+
+    rate: float = Field(25.0, gt=0, le=240, description="samples a second of video")
+    short_side: int = Field(224, ge=32, le=1024, description="pixels of the shorter side")
+    fit: Literal["keep", "crop", "squash"] = Field(
+        "keep", description="keep: whole picture, aspect kept; crop: centre square; squash: whole picture into a square"
+    )
+
+
+class BackboneSettings(Settings):
+    """The network that turns frames into features and class scores."""
+
+    name: str = Field("i3d", description="an entry of detectors.backbones.BACKBONES")
+    weights: str = Field("i3d_kinetics400", description="a name from `run.py weights list`")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on a GPU, float32 on a CPU"
+    )
+
+
+class NmsSettings(Settings):
+    """Temporal non-maximum suppression (detectors.nms)."""
+
+    method: Literal["hard", "linear", "gaussian"] = "hard"
+    class_wise: bool = Field(True, description="suppress only within a class")
+    iou_threshold: Fraction01 = 0.5
+    sigma: float = Field(0.5, gt=0, description="width of the Gaussian decay")
+    min_score: Fraction01 = 0.001
+    max_detections: int = Field(200, ge=1, description="kept a video, or an hour of it if it is longer")
+    vote_iou: Fraction01 | None = Field(None, description="spans become the mean of inputs that overlap as much")
+
+
+class TrainingFreeSettings(Settings):
+    """Grouping of the backbone's own class scores (detectors.temporal.training_free)."""
+
+    midpoint: float = 8.0
+    scale: float = 1.5
+    smoothing_steps: int = 2
+    thresholds: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.6)
+    min_duration_s: float = 1.0
+    duration_scale_s: float = 1.0
+    context: float = 0.25
+    min_context_s: float = 1.0
+    max_context_s: float = 10.0
+    labels_per_span: int = 2
+    min_score: float = 0.01
+    max_overlap: float = 0.4
+    vote_iou: float = 0.5
+
+
+class LocalizerSettings(Settings):
+    """How actions are found in time, given the backbone's output."""
+
+    name: str = Field("training_free", description="an entry of detectors.temporal.LOCALIZERS")
+    training_free: TrainingFreeSettings = TrainingFreeSettings()
+    nms: NmsSettings = NmsSettings()
+
+
+class SegmentSettings(Settings):
+    """How a video is cut for work; never changes the result."""
+
+    length_s: float = Field(60.0, gt=0, description="seconds of video a worker handles in one go")
+    chunk_frames: int = Field(64, ge=8, le=4096, description="frames that travel together")
+
+
+class EngineSettings(Settings):
+    """Where the work runs; never changes the result."""
+
+    lanes: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    decoders_per_lane: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    chunks_in_flight: int = Field(2, ge=1, description="chunks a decoder may be ahead")
+    attempts: int = Field(3, ge=1, description="tries of a segment whose worker dies")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = Field("auto", description="CPU threads of a backbone")
+
+
+class OutputSettings(Settings):
+    """What is written besides `videos` and `segments`."""
+
+    features: bool = Field(False, description="write the table `features`")
+
+
+class Config(Settings):
+    """A whole run."""
+
+    frames: FrameSettings = FrameSettings()
+    backbone: BackboneSettings = BackboneSettings()
+    localizer: LocalizerSettings = LocalizerSettings()
+    segments: SegmentSettings = SegmentSettings()
+    engine: EngineSettings = EngineSettings()
+    output: OutputSettings = OutputSettings()
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Config":
+        if self.segments.length_s * self.frames.rate < self.segments.chunk_frames:
+            needed_s = self.segments.chunk_frames / self.frames.rate
+            raise ValueError(
+                f"segments.length_s: {self.segments.length_s:g} s holds less than one chunk of "
+                f"{self.segments.chunk_frames} frames at {self.frames.rate:g} a second; use at least {needed_s:g}, "
+                "or a smaller segments.chunk_frames"
+            )
+        return self
+
+    def result_hash(self, weights_hash: str) -> str:
+        """Hash of all that determines the result; settings of segments and engine do not."""
+        result = self.model_dump(mode="json", exclude={"segments", "engine"})
+        text = json.dumps([result, weights_hash], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_config(name: str = "kinetics400", overrides: Sequence[str] = ()) -> Config:
+    """Read a YAML file, or a name from configs/, and apply overrides of the form `a.b=value`.
+
+    Raises ConfigError with one line per wrong field.
+    """
+    data = _read(_find(name))
+    for override in overrides:
+        _apply(data, override)
+    try:
+        return Config.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _find(name: str) -> Path:
+    for path in (Path(name), CONFIG_FOLDER / f"{name}.yaml"):
+        if path.is_file():
+            return path
+    ready = ", ".join(sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml")))
+    raise ConfigError(f"no config {name!r}: give a YAML file or one of: {ready}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} must hold a mapping of sections, got {type(data).__name__}")
+    return data
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"--set {override}: write it as section.field=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}: the value is not YAML") from None
+    for key in keys[:-1]:
+        inner = data.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {override}: {key} is a value, not a section")
+        data = inner
+    data[keys[-1]] = value
+
+
+def _explain(problem: Any) -> str:
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    if problem["type"] == "extra_forbidden":
+        allowed = _fields_at(problem["loc"][:-1])
+        near = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        return f"{path}: unknown{hint}; allowed here: {', '.join(allowed)}"
+    return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+
+
+def _fields_at(path: Sequence[str | int]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in path:
+        inner = model.model_fields[str(part)].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)

@@ -1,0 +1,237 @@
+"""The command line of untrimmed."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.progress import Tally
+    from pipeline.records import Source
+
+OK, STOPPED, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+weights_app = typer.Typer(no_args_is_help=True, help="Weights and sample videos that the package index holds.")
+app.add_typer(weights_app, name="weights")
+console = Console()
+errors = Console(stderr=True)
+
+
+class Engine(StrEnum):
+    ray = "ray"
+    local = "local"
+
+
+Inputs = Annotated[list[str], typer.Argument(help="Files, folders, patterns, lists (.txt .csv .parquet) or URIs.")]
+ConfigName = Annotated[str, typer.Option("--config", help="A name from configs/, or a YAML file.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change a setting: section.field=value.")]
+Include = Annotated[list[str] | None, typer.Option(help="Only videos whose name matches this pattern.")]
+Exclude = Annotated[list[str] | None, typer.Option(help="No videos whose name matches this pattern.")]
+Limit = Annotated[int | None, typer.Option(help="At most so many videos.", min=1)]
+Out = Annotated[Path, typer.Option(help="Folder of the tables.")]
+Where = Annotated[Engine, typer.Option("--engine", help="Ray actors, or this process alone.")]
+Address = Annotated[str | None, typer.Option(help="Ray cluster to join.")]
+
+
+@app.command()
+def detect(
+    inputs: Inputs,
+    out: Out,
+    config: ConfigName = "kinetics400",
+    set_: Overrides = None,
+    engine: Where = Engine.ray,
+    address: Address = None,
+    limit: Limit = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try partial and failed videos again.")] = False,
+) -> None:
+    """Find actions in videos and write tables. The same command again goes on where a run was stopped."""
+    with _plain_errors():
+        settings = _config(config, set_)
+        tally = _detect(_sources(inputs, include, exclude, limit), settings, out, engine, address, retry_failed)
+    raise typer.Exit(_exit_code(tally))
+
+
+@app.command()
+def plan(
+    inputs: Inputs,
+    config: ConfigName = "kinetics400",
+    set_: Overrides = None,
+    limit: Limit = None,
+    include: Include = None,
+    exclude: Exclude = None,
+) -> None:
+    """Say what detect would do, without doing it: videos, segments, estimated work."""
+    from pipeline.forecast import forecast
+
+    from pipeline.results import Results
+    from stages.build import build_stages
+
+    with _plain_errors():
+        settings = _config(config, set_)
+        stages = build_stages(settings, Results(Path("out")), run_id="plan")
+        console.print(forecast(_sources(inputs, include, exclude, limit), settings, stages))
+
+
+@app.command()
+def demo(out: Out = Path("out/demo"), config: ConfigName = "kinetics400", engine: Where = Engine.ray) -> None:
+    """Fetch real samples, join them into one untrimmed recording, find the actions in it."""
+    from reports.terminal import found_actions, next_steps
+    from stages.demo import demo_recording
+
+    with _plain_errors():
+        out.mkdir(parents=True, exist_ok=True)
+        settings = _config(config, None)
+        for name in ("sample_people", "sample_street"):
+            _fetch(name)
+        recording = demo_recording(out / "recording.mp4")
+        tally = _detect(_sources([str(recording)], None, None, None), settings, out, engine, None, True)
+        console.print(found_actions(out))
+        console.print(next_steps(out), highlight=False, soft_wrap=True)
+    raise typer.Exit(_exit_code(tally))
+
+
+@app.command()
+def bench(
+    video: Annotated[str | None, typer.Argument(help="A video; the demo's recording if none is given.")] = None,
+    config: ConfigName = "kinetics400_fast",
+    set_: Overrides = None,
+) -> None:
+    """Measure decode alone, backbone alone and both engines end to end, in one run."""
+    from pipeline.bench import bench as measure
+
+    from stages.build import build_stages
+
+    with _plain_errors():
+        settings = _config(config, set_)
+        _fetch(settings.backbone.weights)
+        measure(_sources([video or _demo_recording()], None, None, 1)[0], settings, build_stages, console)
+
+
+@weights_app.command("list")
+def weights_list() -> None:
+    """What there is, and what is in the cache."""
+    from detectors import weights
+
+    table = Table("name", "what", "licence", "MB", "cached")
+    for name, entry, path in weights.listing():
+        table.add_row(name, entry.description, entry.licence, f"{entry.size / 1e6:.0f}", str(path or "-"))
+    console.print(table)
+
+
+@weights_app.command("fetch")
+def weights_fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="All of them if none is given.")] = None,
+) -> None:
+    """Bring weights into the cache, for machines that will be offline."""
+    from detectors import weights
+
+    with _plain_errors():
+        for name in names or list(weights.WEIGHTS):
+            console.print(f"{name}: {_fetch(name)}", soft_wrap=True)
+
+
+def _detect(
+    sources: "list[Source]", config: "Config", out: Path, engine: Engine, address: str | None, retry_failed: bool
+) -> "Tally":
+    from pipeline.detect import detect as run
+    from pipeline.progress import Progress
+    from stages.build import build_stages
+
+    _fetch(config.backbone.weights)
+    progress = Progress(console)
+    tally = run(
+        sources,
+        config,
+        out,
+        make_stages=build_stages,
+        progress=progress,
+        engine=engine.value,
+        address=address,
+        retry_failed=retry_failed,
+    )
+    progress.summary(str(out))
+    return tally
+
+
+def _exit_code(tally: "Tally") -> int:
+    return INCOMPLETE if tally.count("partial") or tally.count("failed") else OK
+
+
+def _config(name: str, overrides: list[str] | None) -> "Config":
+    from pipeline.config import load_config
+
+    return load_config(name, overrides or ())
+
+
+def _sources(
+    inputs: list[str], include: list[str] | None, exclude: list[str] | None, limit: int | None
+) -> "list[Source]":
+    from pipeline.sources import list_sources
+
+    return list_sources(inputs, include=include or (), exclude=exclude or (), limit=limit)
+
+
+def _demo_recording() -> str:
+    from stages.demo import demo_recording
+
+    return str(demo_recording(Path("out/demo/recording.mp4")))
+
+
+def _fetch(name: str) -> Path:
+    """The weights' file; a download shows its progress."""
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+    from detectors import weights
+
+    cached = weights.cached(name)
+    if cached is not None:
+        return cached
+    with Progress(*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn(), console=console) as bars:
+        task = bars.add_task(f"fetch {name}", total=None)
+        return weights.fetch(name, progress=lambda done, total: bars.update(task, completed=done, total=total))
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """What a user can mend is told in plain lines, with the exit code that says what kind it is."""
+    from detectors.weights import WeightsError
+    from pipeline.config import ConfigError
+    from pipeline.errors import StopRun
+    from pipeline.sources import InputError
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except (ConfigError, InputError) as error:
+        _say(error)
+        raise typer.Exit(USAGE) from None
+    except (StopRun, WeightsError) as error:
+        _say(error)
+        raise typer.Exit(STOPPED) from None
+    except KeyboardInterrupt:
+        _say("interrupted: what is committed stays; give the same command again to go on")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(message: object) -> None:
+    errors.print(escape(str(message)), style="red", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(app())
