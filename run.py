@@ -74,7 +74,6 @@ def plan(
 ) -> None:
     """Say what detect would do, without doing it: videos, segments, estimated work."""
     from pipeline.forecast import forecast
-
     from pipeline.results import Results
     from stages.build import build_stages
 
@@ -107,16 +106,18 @@ def bench(
     video: Annotated[str | None, typer.Argument(help="A video; the demo's recording if none is given.")] = None,
     config: ConfigName = "kinetics400_fast",
     set_: Overrides = None,
+    copies: Annotated[int | None, typer.Option(help="Times an engine works the video through.", min=1)] = None,
+    repeats: Annotated[int, typer.Option(help="Rounds of measurements; medians are shown.", min=1)] = 1,
 ) -> None:
     """Measure decode alone, backbone alone and both engines end to end, in one run."""
     from pipeline.bench import bench as measure
-
     from stages.build import build_stages
 
     with _plain_errors():
         settings = _config(config, set_)
         _fetch(settings.backbone.weights)
-        measure(_sources([video or _demo_recording()], None, None, 1)[0], settings, build_stages, console)
+        source = _sources([video or _demo_recording()], None, None, 1)[0]
+        measure(source, settings, build_stages, console, copies=copies, repeats=repeats)
 
 
 @weights_app.command("list")
@@ -184,9 +185,16 @@ def _sources(
 
 
 def _demo_recording() -> str:
+    """The demo's, or one made now."""
     from stages.demo import demo_recording
 
-    return str(demo_recording(Path("out/demo/recording.mp4")))
+    path = Path("out/demo/recording.mp4")
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for name in ("sample_people", "sample_street"):
+            _fetch(name)
+        demo_recording(path)
+    return str(path)
 
 
 def _fetch(name: str) -> Path:

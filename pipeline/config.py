@@ -146,9 +146,9 @@ def load_config(name: str = "kinetics400", overrides: Sequence[str] = ()) -> Con
     for override in overrides:
         _apply(data, override)
     try:
-        return Config.model_validate_json(json.dumps(data))
+        return Config.model_validate_json(json.dumps(data, default=str))  # YAML knows dates, JSON does not
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(problem) for problem in error.errors())) from None
+        raise ConfigError("\n".join(_explanations(error))) from None
 
 
 def _find(name: str) -> Path:
@@ -188,16 +188,34 @@ def _apply(data: dict[str, Any], override: str) -> None:
     data[keys[-1]] = value
 
 
-def _explain(problem: Any) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
+def _explanations(error: ValidationError) -> list[str]:
+    """One line a field, also where it may be of several kinds and fits none."""
+    by_field: dict[str, list[Any]] = {}
+    for problem in error.errors():
+        by_field.setdefault(_field(problem), []).append(problem)
+    return [_explain(field, problems) for field, problems in by_field.items()]
+
+
+def _explain(field: str, problems: Sequence[Any]) -> str:
+    problem = problems[0]
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
     if problem["type"] == "extra_forbidden":
         allowed = _fields_at(problem["loc"][:-1])
         near = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"{path}: unknown{hint}; allowed here: {', '.join(allowed)}"
-    return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+        return f"{field}: unknown{hint}; allowed here: {', '.join(allowed)}"
+    wanted = ", or ".join(one["msg"][0].lower() + one["msg"][1:] for one in problems)
+    return f"{field}: {wanted}, got {problem['input']!r}"
+
+
+def _field(problem: Any) -> str:
+    """Path of the field, without what pydantic appends to name one of several kinds."""
+    path = [str(part) for part in problem["loc"]]
+    for depth in range(1, len(path)):
+        if path[depth - 1] in _fields_at(path[: depth - 1]) and not _fields_at(path[:depth]):
+            return ".".join(path[:depth] + [part for part in path[depth:] if part.isdecimal()])
+    return ".".join(path)
 
 
 def _fields_at(path: Sequence[str | int]) -> list[str]:

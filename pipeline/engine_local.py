@@ -61,7 +61,7 @@ def _watched(job: Job, decoded: Iterable[FrameChunk | DecodeReport]) -> Iterator
 def _finish(job: Job) -> None:
     work = job.ready.popleft()
     try:
-        finished = finish_video(job.stages, job.results, work)
+        finished = finish_video(work, job.stages.localize, job.stages.write, job.results)
     except StopRun:
         raise
     except Exception as error:

@@ -21,7 +21,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.config import EngineSettings
-from pipeline.contracts import Decode, Features, Probe, Stages
+from pipeline.contracts import Decode, Features, Localize, Probe, Write
 from pipeline.errors import StopRun, VideoError
 from pipeline.finish import Finished, finish_video
 from pipeline.job import Job
@@ -94,13 +94,12 @@ class VisionActor:
 class FinishActor:
     """Localizes and commits videos."""
 
-    def __init__(self, stages: Stages, results: Results) -> None:
-        self.stages = stages
-        self.results = results
-        stages.localize.setup()
+    def __init__(self, localize: Localize, write: Write, results: Results) -> None:
+        self.localize, self.write, self.results = localize, write, results
+        localize.setup()
 
     def finish(self, work: VideoWork) -> Finished:
-        return finish_video(self.stages, self.results, work)
+        return finish_video(work, self.localize, self.write, self.results)
 
 
 def run(job: Job, settings: EngineSettings, address: str | None = None) -> None:
@@ -180,7 +179,7 @@ class _Driver:
         self.finishers = [_Finisher(self._new_finisher()) for _ in range(count)]
 
     def run(self) -> None:
-        self._await_lanes()
+        self._await_workers()
         pulsed = 0.0
         while not self.job.is_over:
             self._hand_out()
@@ -223,14 +222,18 @@ class _Driver:
         )
 
     def _new_finisher(self) -> Any:
-        return ray.remote(FinishActor).options(num_cpus=0).remote(self.job.stages, self.job.results)
+        return ray.remote(FinishActor).options(num_cpus=0).remote(
+            self.job.stages.localize, self.job.stages.write, self.job.results
+        )
 
-    def _await_lanes(self) -> None:
-        """A network that cannot be loaded anywhere is told before any work starts."""
-        try:
-            ray.get(self.lanes[0].vision.under_way_s.remote())
-        except RayError as error:
-            raise StopRun(f"the worker for the backbone cannot start: {_last_line(error)}") from None
+    def _await_workers(self) -> None:
+        """A worker that cannot even start is no video's fault, and is told before any work begins."""
+        lane = self.lanes[0]
+        for actor in (lane.slots[0].decoder, lane.vision, self.finishers[0].actor):
+            try:
+                ray.get(actor.__ray_ready__.remote())
+            except RayError as error:
+                raise StopRun(f"a worker cannot start: {_last_line(error)}") from None
 
     def _replace_decoder(self, lane: _Lane, slot: _Slot) -> None:
         ray.kill(slot.decoder)

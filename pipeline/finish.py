@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from pipeline.contracts import Stages
+from pipeline.contracts import Localize, Write
 from pipeline.ledger import VideoWork
 from pipeline.records import DecodeReport, Failure, Outcome, StageTimes
 from pipeline.results import Results, part_name
@@ -22,7 +22,7 @@ class Finished:
     times: StageTimes  # of this step alone
 
 
-def finish_video(stages: Stages, results: Results, work: VideoWork) -> Finished:
+def finish_video(work: VideoWork, localize: Localize, write: Write, results: Results) -> Finished:
     """Localize, write, commit, clear the spool. May be repeated after a crash at any point."""
     part = part_name(work.source.uri, work.source.key)
     paths = [results.spool_folder(part) / work.spool_names[segment.index] for segment in work.kept]
@@ -35,7 +35,7 @@ def finish_video(stages: Stages, results: Results, work: VideoWork) -> Finished:
     before, detections = time.perf_counter(), None
     if any(True for _ in blocks):
         lost = [failure.span_s for failure in failures if failure.span_s is not None]
-        detections = stages.localize(blocks, end_s, lost)
+        detections = localize(blocks, end_s, lost)
     own = StageTimes({"localize": time.perf_counter() - before})
     outcome = Outcome(
         source=work.source,
@@ -49,7 +49,7 @@ def finish_video(stages: Stages, results: Results, work: VideoWork) -> Finished:
         wall_s=time.time() - work.started,
     )
     before = time.perf_counter()
-    stages.write(outcome, blocks)
+    write(outcome, blocks)
     own += StageTimes({"write": time.perf_counter() - before})
     results.clear_spool(part)
     return Finished(outcome.status, 0 if detections is None else len(detections), outcome.failures, own)

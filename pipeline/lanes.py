@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 _CPUS_PER_LANE = 16  # of a machine without a GPU; a backbone scales well up to about that many threads
@@ -53,7 +54,7 @@ def _spec(node: Node, lanes_here: int, decoders: int | Auto, threads: int | Auto
         node=node.id,
         decoders=count,
         threads=max(1, int(cpus)) if threads == "auto" else threads,
-        gpus=node.gpus / lanes_here,
+        gpus=_gpu_share(node.gpus, lanes_here),
         cpus_each=int(cpus / (count + 1) * 100) / 100,  # rounded down, so that all fit
     )
 
@@ -61,3 +62,10 @@ def _spec(node: Node, lanes_here: int, decoders: int | Auto, threads: int | Auto
 def _decoders(node: Node, cpus: float) -> int:
     """A GPU eats what many decoders make; on a CPU a second one only hides the seek at the start of a segment."""
     return min(_MOST_DECODERS, max(2, int(cpus) - 1)) if node.gpus >= 1 else 2
+
+
+def _gpu_share(gpus: float, lanes_here: int) -> float:
+    """A whole GPU, or an even part of one: Ray gives out neither 2.67 of them nor 0.67 of each of two to three lanes."""
+    if gpus < 1:
+        return 0.0
+    return int(1e4 / ceil(lanes_here / int(gpus))) / 1e4

@@ -126,7 +126,7 @@ class Progress:
     def video(self, key: str, status: str, failures: tuple[Failure, ...]) -> None:
         """Tell of a video that did not come through whole."""
         for failure in failures:
-            where = f" {clock(failure.span_s[0])}-{clock(failure.span_s[1])}" if failure.span_s else ""
+            where = " {:.1f}-{:.1f} s".format(*failure.span_s) if failure.span_s else ""
             self.say(f"[yellow]{status}[/] {escape(key)}{where}: {failure.error_class}: {escape(failure.message)}")
 
     def summary(self, folder: str) -> None:

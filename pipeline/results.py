@@ -1,4 +1,4 @@
-"""A results folder: which videos are committed, where parts, spool and temp files lie, and whose turn it is to write."""
+"""A results folder: which videos are committed, where parts, spool and temp files lie, who may write."""
 
 import fcntl
 import hashlib

@@ -1,4 +1,4 @@
-"""Finished segments on disk, until their video is whole. Their names say what they hold, so that a later run can use them."""
+"""Finished segments on disk, until their video is whole; named by what they hold, so that a later run can use them."""
 
 import json
 import os

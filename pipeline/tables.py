@@ -1,4 +1,4 @@
-"""The tables that users query: their columns, and how one video's part of a table reaches its folder whole or not at all."""
+"""The tables that users query: their columns, and how a video's part of one appears whole or not at all."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence

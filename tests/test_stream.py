@@ -1,5 +1,7 @@
 """Frames pushed in pieces, computed in chunks: the same steps as one pass over the whole run."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,15 @@ from detectors.backbones.carry import Carry, Window, align, over_time
 from detectors.backbones.stream import FeatureStream, compute_dtype, prepare
 
 SIZE = 32
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small tensors gain nothing from more, and threads that wait for each other lose much on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

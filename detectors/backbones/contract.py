@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from detectors.backbones.carry import Carry
@@ -28,8 +30,16 @@ class Contract:
         return self.halo_before + self.stride + self.halo_after
 
 
+@runtime_checkable
+class Foldable(Protocol):
+    """A layer that has a faster form for inference."""
+
+    def fold(self, dtype: torch.dtype) -> None:
+        """Take that form, in place, with weights of `dtype`."""
+
+
 class Backbone(nn.Module, ABC):
-    """A network from normalised frames (N, 3, T, H, W) to features (N, S, C) and class logits (N, S, K) on the same steps."""
+    """A network from normalised frames (N, 3, T, H, W) to features (N, S, C) and logits (N, S, K) of the same steps."""
 
     contract: Contract
 

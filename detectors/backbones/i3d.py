@@ -14,7 +14,7 @@ from torchvision.models.video import R3D_18_Weights
 from detectors.backbones.carry import Carry
 from detectors.backbones.contract import Backbone, Contract
 from detectors.backbones.i3d_weights import load_flax
-from detectors.backbones.inception import MaxPool, Mixed, Unit, Widths
+from detectors.backbones.inception import MaxPool, Mixed, Stem, Unit, Widths
 from detectors.numpy_pickle import load_numpy_pickle
 
 MIXED: dict[str, Widths] = {
@@ -46,7 +46,7 @@ class I3D(Backbone):
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),
         )
-        self.layers = nn.ModuleDict(_layers())
+        self.layers = nn.ModuleDict(dict(_layers()))
         self.head = nn.Linear(1024, len(names))
 
     def forward(self, frames_NCTHW: Tensor, carry: Carry | None = None) -> tuple[Tensor, Tensor]:
@@ -64,7 +64,7 @@ class I3D(Backbone):
 
 
 def _layers() -> Iterator[tuple[str, nn.Module]]:
-    yield "Conv3d_1a_7x7", Unit(3, 64, 7, 2)
+    yield "Conv3d_1a_7x7", Stem(64)
     yield "MaxPool3d_2a_3x3", MaxPool((1, 3, 3), (1, 2, 2))
     yield "Conv3d_2b_1x1", Unit(64, 64)
     yield "Conv3d_2c_3x3", Unit(64, 192, 3)

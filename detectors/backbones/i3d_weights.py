@@ -1,4 +1,4 @@
-"""The published Kinetics weights of I3D (nested dicts as flax stores them) into our module; every tensor is accounted for."""
+"""The published weights of I3D (nested dicts as flax stores them) into our network; every tensor is accounted for."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ HEAD = "params/Logits/Conv3d_0c_1x1/Conv_0"
 
 
 def load_flax(layers: nn.ModuleDict, head: nn.Linear, content: Mapping[str, Any]) -> None:
-    """Fill a network that is not prepared yet. Raises ValueError naming what is missing, left over or of another shape."""
+    """Fill a network not prepared yet. Raises ValueError naming what is missing, left over or of another shape."""
     stored = dict(_leaves(content))
     targets = dict(_targets(layers, head))
     if stored.keys() != targets.keys():
@@ -44,7 +44,7 @@ def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, np
 def _targets(layers: nn.ModuleDict, head: nn.Linear) -> Iterator[tuple[str, Tensor]]:
     """Every tensor of ours under its path in the file."""
     for name, unit in layers.named_modules():
-        if isinstance(unit, Unit):
+        if isinstance(unit, Unit) and unit.norm is not None:
             layer, _, branch = name.partition(".")
             path = f"{layer}/{BRANCHES[branch]}" if branch else layer
             yield f"params/{path}/Conv_0/kernel", unit.conv.weight

@@ -4,8 +4,6 @@ Once prepared (see stream.py) a layer takes the fast path of the CPU where there
 Shape letters: N runs, C channels, T frames, H rows, W columns, M frames of all runs.
 """
 
-from functools import reduce
-
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -34,19 +32,18 @@ class Unit(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, kernel: int = 1, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv3d(channels_in, channels_out, kernel, stride, bias=False)
-        self.norm: nn.Module = nn.BatchNorm3d(channels_out, eps=1e-3)
+        self.norm: nn.BatchNorm3d | None = nn.BatchNorm3d(channels_out, eps=1e-3)
         self.window = same_window(kernel, stride)
-        self.folded = False
 
     def forward(self, x_NCTHW: Tensor, carry: Carry) -> Tensor:
         return over_time(self._convolve, x_NCTHW, window=self.window, carry=carry, key=self)
 
-    def fold(self) -> None:
-        """Put the batch norm into the convolution, for inference."""
-        if not self.folded:
+    def fold(self, dtype: torch.dtype) -> None:
+        """Put the batch norm into the convolution, for inference in `dtype`."""
+        if self.norm is not None:
             self.conv = nn.utils.fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
-            self.norm = nn.Identity()
-            self.folded = True
+            self.norm = None
+        self.conv.to(dtype).to(memory_format=torch.channels_last_3d)
 
     def _convolve(self, x_NCTHW: Tensor) -> Tensor:
         kernel, stride = self.window.kernel, self.window.stride
@@ -55,12 +52,53 @@ class Unit(nn.Module):
         if (top, left) != (bottom, right):
             x_NCTHW, padding = F.pad(x_NCTHW, (left, right, top, bottom)), (0, 0, 0)
         weight, bias = self.conv.weight, self.conv.bias
-        if self.folded and x_NCTHW.device.type == "cpu" and torch.backends.mkldnn.is_available():
-            # oneDNN with its ReLU. F.conv3d would not use it for small inputs, and be ten times slower there.
-            return torch.ops.mkldnn._convolution_pointwise(
-                x_NCTHW, weight, bias, padding, (stride,) * 3, (1, 1, 1), 1, "relu", [], ""
-            )
-        return F.relu_(self.norm(F.conv3d(x_NCTHW, weight, bias, stride, padding)))
+        if self.norm is not None:
+            return F.relu_(self.norm(F.conv3d(x_NCTHW, weight, bias, stride, padding)))
+        return convolve_relu(x_NCTHW, weight, bias, stride, padding)
+
+
+class Stem(Unit):
+    """The first convolution: 7 wide, stride 2, on 3 channels, which matrix units of bfloat16 are bad at.
+
+    For them pixels and frames are packed by twos: 4 wide, stride 1, on 24 channels, with zeros for the eighth weight.
+    """
+
+    def __init__(self, channels_out: int) -> None:
+        super().__init__(3, channels_out, 7, 2)
+
+    def fold(self, dtype: torch.dtype) -> None:
+        if self.norm is not None and dtype is torch.bfloat16:
+            super().fold(torch.float32)
+            weight, bias = F.pad(self.conv.weight, (0, 1) * 3), self.conv.bias
+            self.conv = nn.Conv3d(24, len(weight), 4)
+            self.conv.weight, self.conv.bias = nn.Parameter(pack_twos(weight), requires_grad=False), bias
+            self.window = Window(8, 2, self.window.before, self.window.after + 1)
+        super().fold(dtype)
+
+    def _convolve(self, x_NCTHW: Tensor) -> Tensor:
+        if self.window.kernel == 7:
+            return super()._convolve(x_NCTHW)
+        (left, right), (top, bottom) = (same_padding(size, 7, 2) for size in (x_NCTHW.shape[4], x_NCTHW.shape[3]))
+        x_NCTHW = F.pad(x_NCTHW, (left, right + 1, top, bottom + 1))
+        return convolve_relu(pack_twos(x_NCTHW), self.conv.weight, self.conv.bias, 1, (0, 0, 0))
+
+
+def pack_twos(x_NCTHW: Tensor) -> Tensor:
+    """Every 2 x 2 x 2 neighbours side by side in the channels; channels last in memory."""
+    n, c, t, h, w = x_NCTHW.shape
+    twos = x_NCTHW.movedim(1, -1).reshape(n, t // 2, 2, h // 2, 2, w // 2, 2 * c).permute(0, 1, 3, 5, 2, 4, 6)
+    return twos.reshape(n, t // 2, h // 2, w // 2, 8 * c).movedim(-1, 1)
+
+
+def convolve_relu(x_NCTHW: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: Triple) -> Tensor:
+    """Convolution and ReLU, for inference."""
+    if x_NCTHW.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return F.relu_(F.conv3d(x_NCTHW, weight, bias, stride, padding))
+    # oneDNN with its own ReLU; F.conv3d shuns oneDNN for small float32 inputs and is ten times slower there.
+    result: Tensor = torch.ops.mkldnn._convolution_pointwise(
+        x_NCTHW, weight, bias, padding, (stride,) * 3, (1, 1, 1), 1, "relu", [], ""
+    )
+    return result
 
 
 class MaxPool(nn.Module):
@@ -88,7 +126,7 @@ class MaxPool(nn.Module):
         if x_NCTHW.is_cuda or x_NCTHW.requires_grad:
             frames_MCHW = x_NCTHW.transpose(1, 2).flatten(0, 1)
             frames_MCHW = F.max_pool2d(frames_MCHW, kernel, stride, before, ceil_mode=True)
-            return frames_MCHW.unflatten(0, (len(x_NCTHW), -1)).transpose(1, 2)
+            return frames_MCHW.view(len(x_NCTHW), -1, *frames_MCHW.shape[1:]).transpose(1, 2)
         for line in (0, 1):
             count = -(-sizes[line] // stride[line])
             x_NCTHW = slide_max(x_NCTHW, 3 + line, kernel[line], stride[line], before=before[line], count=count)

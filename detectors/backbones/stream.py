@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from detectors.backbones.carry import Carry
-from detectors.backbones.contract import Backbone
+from detectors.backbones.contract import Backbone, Foldable
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Steps = tuple[np.ndarray, np.ndarray]  # features (S, C) and logits (S, K), both float32
@@ -24,16 +24,13 @@ def compute_dtype(device: torch.device | str, precision: Precision) -> torch.dty
 
 
 def prepare(backbone: Backbone, device: torch.device | str, precision: Precision = "auto") -> Backbone:
-    """Make a backbone ready for inference, in place: batch norm folded, convolutions in the precision asked for."""
+    """Make a backbone ready for inference, in place: layers folded, in the precision asked for."""
     backbone.eval().requires_grad_(False)
     dtype = compute_dtype(device, precision)
+    # What cannot be folded stays float32, as a head does: it costs nothing and decides the scores.
     for module in list(backbone.modules()):
-        fold = getattr(module, "fold", None)
-        if fold is not None:
-            fold()
-    for module in backbone.modules():
-        if isinstance(module, nn.Conv3d):  # the head stays float32: it costs nothing and decides the scores
-            module.to(dtype=dtype, memory_format=torch.channels_last_3d)
+        if isinstance(module, Foldable):
+            module.fold(dtype)
     return backbone.to(device)
 
 

@@ -13,7 +13,7 @@ from pipeline.records import FeatureSequence, Span
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Steps:
-    """Consecutive steps of a video; `shown_S` is the part of each step (0..1) that the video shows and that is not lost."""
+    """Consecutive steps of a video; `shown_S` is the part (0..1) of each step that is not lost."""
 
     first: int
     step_s: float
@@ -37,8 +37,8 @@ def read_steps(blocks: Iterable[FeatureSequence], lost: Sequence[Span]) -> Itera
             missing = first - upcoming
             yield Steps(upcoming, block.step_s, np.zeros((missing, num_classes)), np.zeros(missing))
         upcoming = first + len(block)
-        steps = Steps(first, block.step_s, block.logits_SK.astype(np.float64), np.ones(len(block)))
-        yield Steps(first, block.step_s, steps.logits_SK, 1.0 - covered(steps.edges_s, lost))
+        shown_S = 1.0 - covered((first + np.arange(len(block) + 1)) * block.step_s, lost)
+        yield Steps(first, block.step_s, block.logits_SK.astype(np.float64), shown_S)
 
 
 def covered(edges_s: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
@@ -64,7 +64,7 @@ def evidence(logits_SK: np.ndarray, *, midpoint: float, scale: float, rival_marg
 
 
 class Smoother:
-    """A triangular window over time, fed with rows in pieces of any length; before the first row and after the last: 0."""
+    """A triangular window over time, fed with rows in pieces of any length; before the first and after the last: 0."""
 
     def __init__(self, radius: int) -> None:
         self.radius = radius

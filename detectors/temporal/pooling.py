@@ -18,7 +18,7 @@ class Pooled:
     index_N: np.ndarray
     logits_NK: np.ndarray  # mean over the part of the span that was seen; a linear head's answer to the pooled feature
     inner_NK: np.ndarray  # mean evidence over the span, 0 where nothing was seen
-    outer_NK: np.ndarray  # mean evidence over as much context before and after, 0 where nothing was seen
+    outer_NK: np.ndarray  # mean evidence over the context before and after, 0 where nothing was seen
 
 
 def pool_spans(
@@ -28,42 +28,56 @@ def pool_spans(
     evidence_of: Callable[[np.ndarray], np.ndarray],
 ) -> Iterator[Pooled]:
     """Pool each span and `context_s_N` seconds on each side of it; given out as soon as a span's context has passed."""
-    outer_N2 = spans_N2 + np.stack([-context_s_N, context_s_N], axis=1)
-    waiting = np.argsort(outer_N2[:, 0], kind="stable")
-    active = np.zeros(0, dtype=np.intp)
-    sums_N3K = np.zeros((0, 3, 0))
-    seen_s_N = np.zeros(len(spans_N2))
-
-    def pooled(which: np.ndarray) -> Pooled:
-        done, sums = active[which], sums_N3K[which]
-        length_s_N1 = (spans_N2[done, 1] - spans_N2[done, 0])[:, None]
-        seen_s_N1 = np.maximum(seen_s_N[done], 1e-9)[:, None]
-        context_s_N1 = 2 * context_s_N[done][:, None]
-        return Pooled(done, sums[:, 0] / seen_s_N1, sums[:, 1] / length_s_N1, sums[:, 2] / context_s_N1)
-
+    active = _Active(spans_N2, context_s_N)
     for steps in video:
-        edges_s = steps.edges_s
-        entered = int(np.searchsorted(outer_N2[waiting, 0], edges_s[-1]))
-        active, waiting = np.concatenate([active, waiting[:entered]]), waiting[entered:]
-        num_classes = steps.logits_SK.shape[1]
-        if sums_N3K.shape[2] != num_classes:
-            sums_N3K = np.zeros((0, 3, num_classes))
-        sums_N3K = np.concatenate([sums_N3K, np.zeros((entered, 3, num_classes))])
-        inner_NS = overlaps(spans_N2[active], edges_s) * steps.shown_S
-        outer_NS = overlaps(outer_N2[active], edges_s) * steps.shown_S - inner_NS
-        evidence_SK = evidence_of(steps.logits_SK)
-        seen_s_N[active] += inner_NS.sum(axis=1)
-        sums_N3K[:, 0] += inner_NS @ steps.logits_SK
-        sums_N3K[:, 1] += inner_NS @ evidence_SK
-        sums_N3K[:, 2] += outer_NS @ evidence_SK
-        passed = outer_N2[active, 1] <= edges_s[-1]
-        yield pooled(passed)
-        active, sums_N3K = active[~passed], sums_N3K[~passed]
-    if len(active):
-        yield pooled(np.ones(len(active), dtype=bool))
+        active.enter(steps.edges_s[-1], steps.logits_SK.shape[1])
+        active.add(steps, evidence_of(steps.logits_SK))
+        yield active.leave(steps.edges_s[-1])
+    yield active.leave(np.inf)
 
 
-def overlaps(spans_N2: np.ndarray, edges_s: np.ndarray) -> np.ndarray:
+class _Active:
+    """Sums for the spans that the pass is in; only these hold a row of classes."""
+
+    def __init__(self, spans_N2: np.ndarray, context_s_N: np.ndarray) -> None:
+        self.spans_N2, self.context_s_N = spans_N2, context_s_N
+        self.outer_N2 = spans_N2 + np.stack([-context_s_N, context_s_N], axis=1)
+        self.waiting_N = np.argsort(self.outer_N2[:, 0], kind="stable")
+        self.index_N = np.zeros(0, dtype=np.intp)
+        self.seen_s_N = np.zeros(0)
+        self.sums_3NK = np.zeros((3, 0, 0))  # logits in the span, evidence in the span, evidence around it
+
+    def enter(self, until_s: float, num_classes: int) -> None:
+        """Take in the spans whose context begins before `until_s`."""
+        count = int(np.searchsorted(self.outer_N2[self.waiting_N, 0], until_s))
+        entering, self.waiting_N = self.waiting_N[:count], self.waiting_N[count:]
+        sums_3NK = self.sums_3NK if self.sums_3NK.shape[1] else np.zeros((3, 0, num_classes))
+        self.sums_3NK = np.concatenate([sums_3NK, np.zeros((3, count, num_classes))], axis=1)
+        self.seen_s_N = np.concatenate([self.seen_s_N, np.zeros(count)])
+        self.index_N = np.concatenate([self.index_N, entering])
+
+    def add(self, steps: Steps, evidence_SK: np.ndarray) -> None:
+        inner_NS = overlap_s(self.spans_N2[self.index_N], steps.edges_s) * steps.shown_S
+        outer_NS = overlap_s(self.outer_N2[self.index_N], steps.edges_s) * steps.shown_S - inner_NS
+        self.seen_s_N += inner_NS.sum(axis=1)
+        self.sums_3NK[0] += inner_NS @ steps.logits_SK
+        self.sums_3NK[1] += inner_NS @ evidence_SK
+        self.sums_3NK[2] += outer_NS @ evidence_SK
+
+    def leave(self, until_s: float) -> Pooled:
+        """Give out the spans whose context ends by `until_s`."""
+        leaves_N = self.outer_N2[self.index_N, 1] <= until_s
+        index_N, sums_3NK = self.index_N[leaves_N], self.sums_3NK[:, leaves_N]
+        lengths_s_N = self.spans_N2[index_N, 1] - self.spans_N2[index_N, 0]
+        # A span of which nothing was seen has sums of 0, and any divisor will do.
+        seen_s_N = np.where(self.seen_s_N[leaves_N] > 0, self.seen_s_N[leaves_N], 1.0)
+        divisors_3N = np.stack([seen_s_N, lengths_s_N, 2 * self.context_s_N[index_N]])
+        self.index_N, self.seen_s_N = self.index_N[~leaves_N], self.seen_s_N[~leaves_N]
+        self.sums_3NK = self.sums_3NK[:, ~leaves_N]
+        return Pooled(index_N, *(sums_3NK / divisors_3N[:, :, None]))
+
+
+def overlap_s(spans_N2: np.ndarray, edges_s: np.ndarray) -> np.ndarray:
     """Seconds (N, S) that each span shares with each step."""
     starts_NS = np.maximum(spans_N2[:, :1], edges_s[None, :-1])
     stops_NS = np.minimum(spans_N2[:, 1:], edges_s[None, 1:])

@@ -11,18 +11,28 @@ from detectors.nms import pairwise_iou
 def select(
     spans_N2: np.ndarray, scores_N: np.ndarray, labels_N: np.ndarray, *, max_overlap: float, vote_iou: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Kept spans, scores and labels, best first. The inputs are spans of one video."""
-    kept_spans, kept_scores, kept_labels = [np.zeros((0, 2))], [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
-    for label in np.unique(labels_N):
-        members = labels_N == label
-        spans, scores = spans_N2[members], scores_N[members]
-        kept = best_of_overlapping(spans, scores, max_overlap)
-        kept_spans.append(vote(spans[kept], spans, scores, vote_iou))
-        kept_scores.append(scores[kept])
-        kept_labels.append(np.full(len(kept), label, dtype=np.int64))
-    spans, scores, labels = (np.concatenate(part) for part in (kept_spans, kept_scores, kept_labels))
-    order = np.lexsort((spans[:, 0], -scores))
-    return spans[order], scores[order], labels[order]
+    """Kept spans, scores and labels of one video, best first."""
+    spans, scores, labels = [np.zeros((0, 2))], [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
+    for members in touching(spans_N2, labels_N):
+        near_N2, near_scores_N = spans_N2[members], scores_N[members]
+        kept = best_of_overlapping(near_N2, near_scores_N, max_overlap)
+        spans.append(vote(near_N2[kept], near_N2, near_scores_N, vote_iou))
+        scores.append(near_scores_N[kept])
+        labels.append(labels_N[members[kept]])
+    kept_M2, kept_scores_M, kept_labels_M = np.concatenate(spans), np.concatenate(scores), np.concatenate(labels)
+    order = np.lexsort((kept_M2[:, 0], -kept_scores_M))
+    return kept_M2[order], kept_scores_M[order], kept_labels_M[order]
+
+
+def touching(spans_N2: np.ndarray, labels_N: np.ndarray) -> list[np.ndarray]:
+    """Indices of the spans of each class, parted wherever none of its spans runs on: what is far apart never meets."""
+    order = np.lexsort((spans_N2[:, 0], labels_N))
+    groups: list[np.ndarray] = []
+    for members in np.split(order, np.flatnonzero(np.diff(labels_N[order])) + 1):
+        reached_s = np.maximum.accumulate(spans_N2[members, 1])
+        gaps = np.flatnonzero(spans_N2[members[1:], 0] > reached_s[:-1]) + 1
+        groups.extend(np.split(members, gaps))
+    return groups if len(order) else []
 
 
 def best_of_overlapping(spans_N2: np.ndarray, scores_N: np.ndarray, max_overlap: float) -> np.ndarray:
@@ -31,14 +41,13 @@ def best_of_overlapping(spans_N2: np.ndarray, scores_N: np.ndarray, max_overlap:
     IoU, as in NMS, would keep a short span inside a long one as an action of its own.
     """
     left = np.argsort(-scores_N, kind="stable")
+    lengths_N = spans_N2[:, 1] - spans_N2[:, 0]
     kept: list[int] = []
     while len(left):
         best, left = int(left[0]), left[1:]
         kept.append(best)
         shared = np.minimum(spans_N2[left, 1], spans_N2[best, 1]) - np.maximum(spans_N2[left, 0], spans_N2[best, 0])
-        lengths = spans_N2[left, 1] - spans_N2[left, 0]
-        shorter = np.minimum(lengths, spans_N2[best, 1] - spans_N2[best, 0])
-        left = left[shared <= max_overlap * shorter]
+        left = left[shared <= max_overlap * np.minimum(lengths_N[left], lengths_N[best])]
     return np.array(kept, dtype=np.intp)
 
 

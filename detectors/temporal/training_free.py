@@ -73,11 +73,14 @@ class TrainingFree:
         spans_N2 = proposals.spans_N2
         lengths_s_N = spans_N2[:, 1] - spans_N2[:, 0]
         context_s_N = np.clip(self.context * lengths_s_N, self.min_context_s, self.max_context_s)
-        parts = [(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int64), np.zeros(0))]
-        for pooled in pool_spans(read_steps(blocks, lost), spans_N2, context_s_N, self.evidence_of):
-            parts.append(self._name(pooled, lengths_s_N[pooled.index_N]))
-        index, labels, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Detections(*self._selected(spans_N2[index], labels, scores))
+        none = (np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int64), np.zeros(0))
+        pooled_parts = pool_spans(read_steps(blocks, lost), spans_N2, context_s_N, self.evidence_of)
+        named = [none, *(self._name(pooled, lengths_s_N[pooled.index_N]) for pooled in pooled_parts)]
+        index, labels, scores = (np.concatenate(column) for column in zip(*named, strict=True))
+        kept_N2, kept_scores_N, kept_labels_N = select(
+            spans_N2[index], scores, labels, max_overlap=self.max_overlap, vote_iou=self.vote_iou
+        )
+        return Detections(kept_N2, kept_labels_N, kept_scores_N)
 
     def _group(
         self, blocks: Iterable[FeatureSequence], lost: Sequence[Span]
@@ -92,30 +95,16 @@ class TrainingFree:
 
     def _name(self, pooled: Pooled, lengths_s_N: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Span indices, labels and scores of the best labels of each span, where they reach the least score."""
-        contrast_NK = np.maximum(pooled.inner_NK - pooled.outer_NK, 0.0)
-        scores_NK = softmax(pooled.logits_NK) * contrast_NK
+        scores_NK = softmax(pooled.logits_NK) * np.maximum(pooled.inner_NK - pooled.outer_NK, 0.0)
         scores_NK *= (lengths_s_N / (lengths_s_N + self.duration_scale_s))[:, None]
-        count = min(self.labels_per_span, scores_NK.shape[1])
-        labels_NJ = (
-            np.argpartition(-scores_NK, count - 1, axis=1)[:, :count]
-            if len(scores_NK)
-            else np.zeros((0, count), dtype=np.intp)
-        )
+        labels_NJ = np.argsort(-scores_NK, axis=1, kind="stable")[:, : self.labels_per_span]
         scores_NJ = np.take_along_axis(scores_NK, labels_NJ, axis=1)
         row, column = np.nonzero(scores_NJ >= self.min_score)
         return pooled.index_N[row], labels_NJ[row, column].astype(np.int64), scores_NJ[row, column]
 
-    def _selected(
-        self, spans_N2: np.ndarray, labels_N: np.ndarray, scores_N: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        spans_N2, scores_N, labels_N = select(
-            spans_N2, scores_N, labels_N, max_overlap=self.max_overlap, vote_iou=self.vote_iou
-        )
-        return spans_N2, labels_N, scores_N
-
 
 def softmax(logits_NK: np.ndarray) -> np.ndarray:
     """Along the last axis."""
-    exp_NK = np.exp(logits_NK - logits_NK.max(axis=1, keepdims=True))
-    result_NK: np.ndarray = exp_NK / exp_NK.sum(axis=1, keepdims=True)
+    exp_NK = np.exp(logits_NK - logits_NK.max(axis=-1, keepdims=True, initial=-np.inf))
+    result_NK: np.ndarray = exp_NK / exp_NK.sum(axis=-1, keepdims=True)
     return result_NK

@@ -1,0 +1,95 @@
+"""Whole runs for tests: the same small archive of real recordings, and their tables in a form that compares."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from rich.console import Console
+
+from detectors import weights
+from pipeline.config import Config, load_config
+from pipeline.detect import StageMaker, detect
+from pipeline.progress import Progress, Tally
+from pipeline.sources import list_sources
+from stages.build import build_stages
+from stages.compose import Clip, compose
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = ("frames.short_side=64", "segments.length_s=6", "localizer.nms.min_score=0.0")
+
+SegmentRow = tuple[str, str, float, float, float]
+
+
+def make_archive(folder: Path) -> Path:
+    """Three recordings of 8 to 18 s and a text that claims to be a video."""
+    people, street = weights.fetch("sample_people"), weights.fetch("sample_street")
+    cuts = {
+        "both.mp4": [Clip(people, 0.0, 7.0), Clip(street, 0.0, 9.5)],
+        "street.mp4": [Clip(street, 1.0, 9.0)],
+        "people.mp4": [Clip(people, 1.0, 7.5), Clip(people, 0.0, 3.0)],
+    }
+    folder.mkdir(parents=True)
+    for name, parts in cuts.items():
+        compose(parts, folder / name, width=192, height=128, fps=25)
+    (folder / "text.mp4").write_text("this is no video")
+    return folder
+
+
+def settings(*overrides: str) -> Config:
+    return load_config("kinetics400_fast", [*SETTINGS, *overrides])
+
+
+def run(archive: Path, out: Path, *overrides: str, engine: str = "local", stages: StageMaker = build_stages) -> Tally:
+    """A run inside this process."""
+    with Path(os.devnull).open("w") as nowhere:
+        progress = Progress(Console(file=nowhere))
+        return detect(
+            list_sources([str(archive)]),
+            settings(*overrides),
+            out,
+            make_stages=stages,
+            progress=progress,
+            engine="ray" if engine == "ray" else "local",
+        )
+
+
+def start(
+    archive: Path, out: Path, *, engine: str, before: Callable[[], None] | None = None
+) -> subprocess.Popen[str]:
+    """The same run through the command line, in a process of its own."""
+    sets = [part for setting in SETTINGS for part in ("--set", setting)]
+    command = ["detect", str(archive), "--out", str(out), "--config", "kinetics400_fast", "--engine", engine, *sets]
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=before,
+    )
+
+
+def segments(out: Path) -> list[SegmentRow]:
+    """Rows of `segments` by video, label and time."""
+    query = f"select video, label, start_s, stop_s, score from '{out}/segments/*.parquet' order by all"
+    return duckdb.connect().sql(query).fetchall()
+
+
+def videos(out: Path) -> list[tuple[object, ...]]:
+    """What `videos` says that does not depend on when and how fast it was found."""
+    columns = "video, status, error_class, error, lost_spans, duration_s, n_detections"
+    return duckdb.connect().sql(f"select {columns} from '{out}/videos/*.parquet' order by video").fetchall()
+
+
+def assert_same_tables(out: Path, expected: Path, *, but_for: str = "") -> None:
+    """Spans within 1e-3 s, scores within 1e-3; no row twice, none missing, no temp file among the parts."""
+    rows, wanted = ([row for row in segments(place) if row[0] != but_for] for place in (out, expected))
+    assert [row[:2] for row in rows] == [row[:2] for row in wanted]
+    np.testing.assert_allclose([row[2:] for row in rows], [row[2:] for row in wanted], atol=1e-3)
+    of_videos = [[row for row in videos(place) if row[0] != but_for] for place in (out, expected)]
+    assert of_videos[0] == of_videos[1]
+    assert {path.suffix for table in ("videos", "segments") for path in (out / table).iterdir()} == {".parquet"}
+    assert not (out / "_spool").exists() and not (out / "_temp").exists()
