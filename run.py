@@ -1,5 +1,6 @@
 """The command line of untrimmed."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.progress import Tally
     from pipeline.records import Source
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # decoders need the cores that OpenMP would spin on
 
 OK, STOPPED, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -73,14 +76,15 @@ def plan(
     exclude: Exclude = None,
 ) -> None:
     """Say what detect would do, without doing it: videos, segments, estimated work."""
-    from pipeline.forecast import forecast
-    from pipeline.results import Results
-    from stages.build import build_stages
-
     with _plain_errors():
-        settings = _config(config, set_)
+        settings, sources = _config(config, set_), _sources(inputs, include, exclude, limit)
+
+        from pipeline.forecast import forecast  # only now: torch takes seconds, and a typo needs none
+        from pipeline.results import Results
+        from stages.build import build_stages
+
         stages = build_stages(settings, Results(Path("out")), run_id="plan")
-        console.print(forecast(_sources(inputs, include, exclude, limit), settings, stages))
+        console.print(forecast(sources, settings, stages))
 
 
 @app.command()

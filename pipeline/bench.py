@@ -1,5 +1,6 @@
 """How fast decode and backbone are alone, and how much of that both engines keep: one video, one machine, one run."""
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -30,9 +31,12 @@ _HELD_FRAMES = 256
 _BACKBONE_S = 5.0
 
 _NOTES = """\
-decode: one thread, one segment after the other, frames dropped; backbone: one worker, frames held in memory
-bound: both in turn, 1/(1/decode + 1/backbone); ray may exceed it where a GPU or idle cores let both run at once
-engines: first video probed to last one committed; start and end of Ray and workers, imports, weights are left out"""
+decode    one thread, one segment after the other, frames dropped
+backbone  one worker on frames held in memory; like decode it counts the halo
+bound     decode and backbone in turn: 1 / (1 / decode + 1 / backbone); ray may
+          exceed it where a GPU or idle cores let it do both at once
+engines   from the first video probed to the last one committed; left out are
+          start and end of Ray and its workers, imports, loading of weights"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,10 @@ def bench(
     Raises InputError for a video that cannot be measured, StopRun if an engine fails on it.
     """
     with tempfile.TemporaryDirectory(prefix="untrimmed-bench-") as temp, console.status("load the backbone") as status:
-        folder = Path(temp)
+        folder, load = Path(temp), os.getloadavg()[0]
         subject = _prepare(source, config, make_stages, copies, folder)
         rounds = [_measure(subject, folder / f"round {number}", status) for number in range(1, repeats + 1)]
-    seconds = len(subject.copies) * subject.video.duration_s
-    segments = len(subject.copies) * len(subject.segments)
-    console.print(f"{source.key}: {clock(seconds)} of video in {segments} segments, rounds: {repeats}", highlight=False)
+    console.print(_about(subject, repeats, load), highlight=False)
     console.print(_table(rounds))
     console.print(_NOTES, highlight=False)
 
@@ -101,6 +103,15 @@ def _prepare(source: Source, config: Config, make_stages: StageMaker, copies: in
     _run_backbone(stages.features, segments[0], iter(held[:1]))  # the first run is slower than all others
     sources = _copies(source, copies or ceil(_LEAST_SEGMENTS / len(segments)), folder)
     return _Subject(config, make_stages, stages, video, segments, held, sources)
+
+
+def _about(subject: _Subject, repeats: int, load: float) -> str:
+    count = len(subject.copies)
+    length, segments = clock(count * subject.video.duration_s), count * len(subject.segments)
+    return (
+        f"{subject.video.width}x{subject.video.height} {subject.video.codec}, {length} in {segments} segments; "
+        f"rounds: {repeats}; load of the machine before: {load:.1f} on {os.cpu_count()} cores"
+    )
 
 
 def _held(decode: Decode, segment: Segment) -> list[FrameChunk]:
@@ -210,16 +221,19 @@ def _engine_x(subject: _Subject, engine: Literal["local", "ray"], folder: Path) 
 
 def _table(rounds: Sequence[Round]) -> Table:
     table = Table("part")
-    for name in ("x realtime", "lowest", "highest", "samples/s"):
+    spread = ("lowest", "highest") if len(rounds) > 1 else ()
+    for name in ("x realtime", *spread, "samples/s"):
         table.add_column(name, justify="right")
-    samples_per_s = rounds[0].samples_per_s
 
-    def add(name: str, values: list[float], *, rate: float | None = None) -> None:
-        numbers = f"{median(values):.2f}", f"{min(values):.2f}", f"{max(values):.2f}"
-        table.add_row(name, *numbers, "" if rate is None else f"{median(values) * rate:.1f}")
+    def add(name: str, values: list[float], samples: str = "") -> None:
+        ends = (f"{min(values):.2f}", f"{max(values):.2f}") if spread else ()
+        table.add_row(name, f"{median(values):.2f}", *ends, samples)
 
-    add("decode alone", [one.decode_x for one in rounds], rate=samples_per_s)
-    add("backbone alone", [one.backbone_x for one in rounds], rate=samples_per_s)
+    def add_part(name: str, values: list[float]) -> None:
+        add(name, values, f"{median(values) * rounds[0].samples_per_s:.1f}")
+
+    add_part("decode alone", [one.decode_x for one in rounds])
+    add_part("backbone alone", [one.backbone_x for one in rounds])
     add("bound", [one.bound_x for one in rounds])
     add("engine local", [one.local_x for one in rounds])
     add("engine ray", [one.ray_x for one in rounds])

@@ -43,7 +43,7 @@ class BackboneSettings(Settings):
     name: str = Field("i3d", description="an entry of detectors.backbones.BACKBONES")
     weights: str = Field("i3d_kinetics400", description="a name from `run.py weights list`")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 on a GPU, float32 on a CPU"
+        "auto", description="auto: bfloat16 on a GPU and on a CPU with AMX, four times faster there; else float32"
     )
 
 

@@ -33,6 +33,8 @@ from pipeline.spool import write_segment
 
 _PULSE_EVERY_S = 2.0
 _LANES_PER_FINISHER = 4
+_DEADLY_SEGMENTS = 3  # of one video, before the rest of it is given up
+_DEATHS_IN_A_ROW = 30  # of one lane's vision actors, with no segment done in between: not the videos' fault
 
 
 class DecoderDied(Exception):  # noqa: N818 - it names what happened
@@ -68,7 +70,7 @@ class VisionActor:
         try:
             result = self.features(segment, self._pull(segment, path.name, decoder))
         except RayTaskError as error:
-            raise (error.cause if isinstance(error.cause, VideoError) else error) from None
+            raise (error.cause or error) from None
         except RayError as error:
             raise DecoderDied(str(error)) from None
         finally:
@@ -166,6 +168,7 @@ class _Driver:
         self.pending: dict[ray.ObjectRef, Callable[[ray.ObjectRef], None]] = {}  # and what to do when they are ready
         self.tries: Counter[tuple[str, int]] = Counter()
         self.last_tries: deque[Segment] = deque()
+        self.given_up: Counter[str] = Counter()  # segments whose every try died, by video
         nodes = [
             Node(node["NodeID"], node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
             for node in ray.nodes()
@@ -222,8 +225,10 @@ class _Driver:
         )
 
     def _new_finisher(self) -> Any:
-        return ray.remote(FinishActor).options(num_cpus=0).remote(
-            self.job.stages.localize, self.job.stages.write, self.job.results
+        return (
+            ray.remote(FinishActor)
+            .options(num_cpus=0)
+            .remote(self.job.stages.localize, self.job.stages.write, self.job.results)
         )
 
     def _await_workers(self) -> None:
@@ -244,8 +249,10 @@ class _Driver:
         if lane.vision is not dead:
             return  # another segment of the lane told already
         lane.deaths += 1
-        if lane.deaths >= self.job.attempts + len(lane.slots):
-            raise StopRun("the worker for the backbone dies again and again: see Ray's logs; is there memory enough?")
+        if lane.deaths >= _DEATHS_IN_A_ROW:
+            raise StopRun(
+                "the worker for the backbone dies again and again; is there memory enough? Ray's logs say more"
+            )
         lane.vision = self._new_vision(lane.spec)
         for slot in lane.slots:
             self._replace_decoder(lane, slot)
@@ -360,11 +367,19 @@ class _Driver:
         """The last try runs alone on its lane, so that no innocent neighbour pays."""
         key = segment.video.uri, segment.index
         if not self._may_try_again(key):
-            self.job.lose_segment(segment, self._died())
+            self._give_up(segment)
         elif self.tries[key] == self.job.attempts - 1:
             self.last_tries.append(segment)
         else:
             self.job.ledger.put_back([segment])
+
+    def _give_up(self, segment: Segment) -> None:
+        """One deadly segment may be a damaged spot; after a few, the workers are spared the rest of the video."""
+        uri = segment.video.uri
+        self.given_up[uri] += 1
+        rest = self.job.ledger.withdraw(uri) if self.given_up[uri] >= _DEADLY_SEGMENTS else []
+        for one in (segment, *rest):
+            self.job.lose_segment(one, self._died())
 
     def _died(self) -> VideoError:
         times = "once" if self.job.attempts == 1 else f"{self.job.attempts} times"

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pipeline.records import Failure, Outcome, Segment, Source, StageTimes, Vide
 from pipeline.results import Committed, Results, part_name, result_key
 from pipeline.sources import fingerprint
 from pipeline.spool import spool_name
+
+_FILES_AT_ONCE = 16
 
 
 class Job:
@@ -35,30 +38,39 @@ class Job:
         self.ready: deque[VideoWork] = deque()  # every segment spooled or given up
 
     def select(self, sources: Sequence[Source], *, retry_failed: bool) -> None:
-        """Leave out what is committed already; a changed file, config or weight makes a video new."""
+        """Leave out what is committed already; a changed file, config or weight makes a video new.
+
+        A name that an earlier run gave to another file stays that file's; the newcomer goes by its address.
+        """
         committed = self.results.committed()
-        names = {before.row["video"]: part for part, before in committed.items()}
-        for source in sorted(sources, key=lambda source: (-source.size, source.uri)):
-            part = part_name(source.uri, source.key)
-            if names.get(source.key, part) != part:
-                source = replace(source, key=source.uri)  # the name is another video's
-            before = committed.get(part)
-            if before is not None and self._is_done(source, before, retry_failed):
-                self.tally.book_earlier(before.row)
+        owners = {before.row["video"]: before.row["uri"] for before in committed.values()}
+        named = [
+            source if owners.get(source.key, source.uri) == source.uri else replace(source, key=source.uri)
+            for source in sources
+        ]
+        ordered = sorted(named, key=lambda source: (-source.size, source.uri))
+        parts = [part_name(source.uri, source.key) for source in ordered]
+        with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+            done = pool.map(
+                lambda source, part: self._is_done(source, committed.get(part), retry_failed), ordered, parts
+            )
+        for source, part, is_done in zip(ordered, parts, done, strict=True):
+            if is_done:
+                self.tally.book_earlier(committed[part].row)
             else:
                 self.sources.append(source)
                 self.tally.bytes_total += source.size
         self.tally.videos = len(self.sources)
         self.progress.start()
 
-    def _is_done(self, source: Source, before: Committed, retry_failed: bool) -> bool:
-        if retry_failed and before.row["status"] != "ok":
+    def _is_done(self, source: Source, before: Committed | None, retry_failed: bool) -> bool:
+        if before is None or (retry_failed and before.row["status"] != "ok"):
             return False
         return before.result_key == result_key(self.config_hash, _content(source))
 
     @property
     def is_over(self) -> bool:
-        return not (self.sources or self.ledger.videos or self.ready)
+        return self.tally.committed == self.tally.videos
 
     def open_video(self, source: Source, video: Video) -> None:
         """Plan a probed video; segments that an earlier run spooled count as done."""

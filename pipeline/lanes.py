@@ -65,7 +65,7 @@ def _decoders(node: Node, cpus: float) -> int:
 
 
 def _gpu_share(gpus: float, lanes_here: int) -> float:
-    """A whole GPU, or an even part of one: Ray gives out neither 2.67 of them nor 0.67 of each of two to three lanes."""
+    """A whole GPU, or an even part of one: Ray gives nobody 2.67 GPUs, and of 0.67 only one fits on each."""
     if gpus < 1:
         return 0.0
     return int(1e4 / ceil(lanes_here / int(gpus))) / 1e4

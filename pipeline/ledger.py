@@ -45,6 +45,12 @@ class Ledger:
     def next_segment(self) -> Segment | None:
         return self._waiting.pop(0) if self._waiting else None
 
+    def withdraw(self, uri: str) -> list[Segment]:
+        """Take every waiting segment of a video out."""
+        withdrawn = [segment for segment in self._waiting if segment.video.uri == uri]
+        self._waiting = [segment for segment in self._waiting if segment.video.uri != uri]
+        return withdrawn
+
     def put_back(self, segments: Iterable[Segment]) -> None:
         self._waiting[:0] = segments
 

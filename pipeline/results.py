@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StopRun
@@ -101,5 +102,5 @@ def _read_row(path: Path) -> Committed | None:
         table = pq.read_table(path)
         metadata = table.schema.metadata or {}
         return Committed(metadata[b"result_key"].decode(), table.to_pylist()[0])
-    except (OSError, ValueError, KeyError, IndexError):
+    except (OSError, ValueError, KeyError, IndexError, pa.ArrowException):
         return None

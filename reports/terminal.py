@@ -110,7 +110,7 @@ def _rows(parts: list[Path], columns: list[str]) -> Iterator[dict[str, Any]]:
     for part in parts:
         try:
             yield from pq.read_table(part, columns=columns).to_pylist()
-        except (OSError, pa.ArrowException):
+        except (OSError, ValueError, pa.ArrowException):
             continue
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.nms import Method, nms_1d, pairwise_iou
@@ -64,15 +64,15 @@ def test_one_class_never_suppresses_another_and_each_is_capped(method: Method) -
     _, scores, labels = nms_1d(spans, [0.9, 0.8, 0.7, 0.6], [4, 7, 4, 4], method=method, **DEFAULTS)
     assert labels is not None and labels.tolist() == [4, 7, 4, 4]
     assert scores.tolist() == [0.9, 0.8, 0.7, 0.6]
-    settings = DEFAULTS | {"max_detections": 2}
-    _, scores, labels = nms_1d(spans, [0.9, 0.8, 0.7, 0.6], [4, 7, 4, 4], method=method, **settings)
+    _, scores, labels = nms_1d(
+        spans, [0.9, 0.8, 0.7, 0.6], [4, 7, 4, 4], method=method, **DEFAULTS | {"max_detections": 2}
+    )
     assert labels is not None and labels.tolist() == [4, 7]
     assert scores.tolist() == [0.9, 0.8]
 
 
 def test_vote_is_the_mean_weighted_by_score_and_iou() -> None:
-    settings = DEFAULTS | {"vote_iou": 0.7}
-    spans, _, _ = nms_1d(HAND_SPANS[:3], HAND_SCORES[:3], method="hard", **settings)
+    spans, _, _ = nms_1d(HAND_SPANS[:3], HAND_SCORES[:3], method="hard", vote_iou=0.7, **DEFAULTS)
     weights = np.array([0.9 * 1.0, 0.8 * 9 / 11])
     np.testing.assert_allclose(spans[0], weights @ np.array([(0, 10), (1, 11)]) / weights.sum())
     np.testing.assert_allclose(spans[1], [5, 15])
@@ -112,6 +112,7 @@ number = st.floats(0, 100)
 rows = st.lists(st.tuples(number, number, st.floats(0.01, 1), st.integers(0, 2)), max_size=40)
 
 
+@settings(deadline=None)
 @given(rows, st.sampled_from(METHODS), st.booleans())
 def test_output_is_a_sorted_subset(rows: list[tuple[float, float, float, int]], method: Method, by_class: bool) -> None:
     spans, scores, labels = _columns(rows)
@@ -125,11 +126,12 @@ def test_output_is_a_sorted_subset(rows: list[tuple[float, float, float, int]], 
         assert {(*span, label) for span, label in zip(kept.tolist(), kept_labels.tolist(), strict=True)} <= inputs
 
 
+@settings(deadline=None)
 @given(rows, st.floats(0.05, 0.95))
 def test_hard_is_idempotent(rows: list[tuple[float, float, float, int]], iou_threshold: float) -> None:
-    settings = DEFAULTS | {"iou_threshold": iou_threshold}
-    once = nms_1d(*_columns(rows), method="hard", **settings)
-    twice = nms_1d(*once, method="hard", **settings)
+    options = DEFAULTS | {"iou_threshold": iou_threshold}
+    once = nms_1d(*_columns(rows), method="hard", **options)
+    twice = nms_1d(*once, method="hard", **options)
     for before, after in zip(once, twice, strict=True):
         assert before is not None and after is not None
         assert before.tolist() == after.tolist()

@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {
     "thresholds": (0.1, 0.25, 0.5, 0.75, 0.9),
     "min_duration_s": 0.8,
     "duration_scale_s": 2.0,
-    "context": 0.5,
+    "context": 1.0,
     "min_context_s": 1.0,
     "max_context_s": 10.0,
     "labels_per_span": 2,
@@ -100,6 +100,7 @@ def test_a_backbone_without_a_head_is_refused() -> None:
         TrainingFree(**SETTINGS).propose([FeatureSequence("v", np.zeros((4, 1), np.float32), None, 0.0, STEP_S)])
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 4), cut_points)
 def test_smoothing_does_not_depend_on_cuts(radius: int, points: list[int]) -> None:
     rows = np.random.default_rng(0).random((60, 3))
@@ -128,18 +129,20 @@ def grouped(values_SK: np.ndarray, thresholds: Sequence[float], points: Sequence
 
 def test_spans_end_where_the_line_between_step_centres_crosses() -> None:
     values_SK = np.array([[0.0, 1.0], [0.8, 1.0], [0.8, 0.0], [0.0, 0.0]])
-    expected = [[0.4, 0.0 - 0.1, 2.1], [0.4, 1.0, 3.0]]
+    expected = [[0.4, -0.1, 2.1], [0.4, 1.0, 3.0]]
     np.testing.assert_allclose(grouped(values_SK, [0.4]), expected)
 
 
 curves = st.lists(st.tuples(unit, unit, unit), min_size=1, max_size=40).map(np.array)
 
 
+@settings(max_examples=50, deadline=None)
 @given(curves, cut_points)
 def test_grouping_does_not_depend_on_cuts(values_SK: np.ndarray, points: list[int]) -> None:
     assert grouped(values_SK, [0.3, 0.6], points) == grouped(values_SK, [0.3, 0.6])
 
 
+@settings(max_examples=50, deadline=None)
 @given(curves, st.floats(0.05, 0.9), st.floats(0.01, 0.1))
 def test_a_span_lies_inside_one_of_a_lower_threshold(values_SK: np.ndarray, low: float, more: float) -> None:
     for curve_S1 in np.split(values_SK, values_SK.shape[1], axis=1):
@@ -172,6 +175,7 @@ def test_pooling_by_hand() -> None:
     np.testing.assert_allclose(result.outer_NK[:, 0], [(0 + 1 + 4 + 5) / 4, (0 + 1 + 1 + 4 + 5) / 4, (1 + 2) / 4])
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 55), st.floats(0.5, 20)), max_size=8), cut_points)
 def test_pooling_does_not_depend_on_cuts(rows: list[tuple[float, float]], points: list[int]) -> None:
     logits_SK = np.random.default_rng(0).random((60, 3))
@@ -199,6 +203,7 @@ def test_boundaries_are_agreed_between_much_the_same_spans() -> None:
     np.testing.assert_allclose(kept, [[0.0, (0.2 * 10 + 0.1 * 9) / 0.3]], atol=1e-5)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(unit, st.floats(0.01, 0.3), unit), max_size=30))
 def test_parting_a_class_by_gaps_changes_nothing(rows: list[tuple[float, float, float]]) -> None:
     table = np.array(rows).reshape(-1, 3)
@@ -261,7 +266,7 @@ def test_no_blocks_give_no_detections() -> None:
 
 def test_classify_takes_proposals_of_any_origin() -> None:
     blocks = blocks_of(scene((20, 50, 3)))
-    proposals = Proposals(np.array([[20 * STEP_S, 50 * STEP_S], [0.0, 1.0]]), np.ones(2))
+    proposals = Proposals(np.array([[20 * STEP_S, 50 * STEP_S], [0.0, 1.0], [8.0, 8.0], [90.0, 99.0]]), np.ones(4))
     found = TrainingFree(**SETTINGS).classify(blocks, proposals)
     assert found.labels_N.tolist() == [3]
 
@@ -269,7 +274,7 @@ def test_classify_takes_proposals_of_any_origin() -> None:
 LIVELY_SK = scene((20, 50, 3), (50, 70, 5), (100, 103, 1)) + np.random.default_rng(2).normal(0, 3, (150, 8))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(cut_points)
 def test_detections_do_not_depend_on_cuts(points: list[int]) -> None:
     assert_same(find(LIVELY_SK, points), find(LIVELY_SK), atol=1e-9)

@@ -17,10 +17,12 @@ Steps = tuple[np.ndarray, np.ndarray]  # features (S, C) and logits (S, K), both
 
 
 def compute_dtype(device: torch.device | str, precision: Precision) -> torch.dtype:
-    """bfloat16 if asked for, or by default on a GPU."""
-    if precision == "auto":
-        return torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+    """As asked for; auto is bfloat16 where the hardware has matrix units for it: GPUs, and CPUs with AMX."""
+    if precision != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+    cpu_has = getattr(torch.cpu, "get_capabilities", dict)()  # older torch tells nothing
+    on_gpu = torch.device(device).type == "cuda"
+    return torch.bfloat16 if on_gpu or cpu_has.get("amx_bf16", False) else torch.float32
 
 
 def prepare(backbone: Backbone, device: torch.device | str, precision: Precision = "auto") -> Backbone:

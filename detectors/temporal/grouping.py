@@ -1,4 +1,4 @@
-"""Spans by grouping steps above a threshold, at several thresholds (multi-scale, as in TAG, arXiv 1704.06228).
+"""Spans by grouping steps above a threshold, at several thresholds (multi-scale, after TAG, arXiv 1703.02716).
 
 Shape letters: S steps, K curves, L thresholds, N spans.
 """
@@ -28,13 +28,13 @@ class Grouper:
             self._last_K = np.zeros(values_SK.shape[1])
             self._open_LK = np.full((len(self.thresholds), values_SK.shape[1]), np.nan)
         values = np.concatenate([self._last_K[None], values_SK])
-        centre_s = (self._next - 0.5) * self.step_s  # of the first row of `values`
+        first = self._next - 1  # the step of the first row of `values`
         self._next += len(values_SK)
         self._last_K = values[-1]
         spans = [np.zeros((0, 2))]
         levels = [np.zeros(0)]
         for open_K, threshold in zip(self._open_LK, self.thresholds, strict=True):
-            spans.append(_close(values, threshold, centre_s, self.step_s, open_K))
+            spans.append(_close(values, threshold, first, self.step_s, open_K))
             levels.append(np.full(len(spans[-1]), threshold))
         return np.concatenate(spans), np.concatenate(levels)
 
@@ -45,17 +45,17 @@ class Grouper:
         return self.push(np.zeros((1, len(self._last_K))))
 
 
-def _close(values_SK: np.ndarray, threshold: float, centre_s: float, step_s: float, open_K: np.ndarray) -> np.ndarray:
+def _close(values_SK: np.ndarray, threshold: float, first: int, step_s: float, open_K: np.ndarray) -> np.ndarray:
     """Spans that end between these rows; `open_K` tells where spans began before, and is brought up to date."""
     above_SK = values_SK >= threshold
     # Transposed, so that crossings come curve by curve and in a curve by time: starts and stops take turns.
     curve, row = np.nonzero((above_SK[1:] != above_SK[:-1]).T)
     before, after = values_SK[row, curve], values_SK[row + 1, curve]
-    crossing_s = centre_s + (row + (threshold - before) / (after - before)) * step_s
+    crossing_s = (first + row + 0.5 + (threshold - before) / (after - before)) * step_s
     stops = ~above_SK[row + 1, curve]
-    begun_s = np.concatenate([[np.nan], crossing_s[:-1]])
-    first = np.concatenate([[True], curve[1:] != curve[:-1]])[: len(curve)]
-    begun_s = np.where(first, open_K[curve], begun_s[: len(curve)])
-    last = np.concatenate([curve[1:] != curve[:-1], [True]])[: len(curve)]
-    open_K[curve[last]] = np.where(stops[last], np.nan, crossing_s[last])
+    new_curve = curve[1:] != curve[:-1]
+    is_first, is_last = np.ones(len(curve), dtype=bool), np.ones(len(curve), dtype=bool)
+    is_first[1:], is_last[:-1] = new_curve, new_curve
+    begun_s = np.where(is_first, open_K[curve], np.roll(crossing_s, 1))
+    open_K[curve[is_last]] = np.where(stops[is_last], np.nan, crossing_s[is_last])
     return np.stack([begun_s[stops], crossing_s[stops]], axis=1)

@@ -69,9 +69,8 @@ class _Active:
         leaves_N = self.outer_N2[self.index_N, 1] <= until_s
         index_N, sums_3NK = self.index_N[leaves_N], self.sums_3NK[:, leaves_N]
         lengths_s_N = self.spans_N2[index_N, 1] - self.spans_N2[index_N, 0]
-        # A span of which nothing was seen has sums of 0, and any divisor will do.
-        seen_s_N = np.where(self.seen_s_N[leaves_N] > 0, self.seen_s_N[leaves_N], 1.0)
-        divisors_3N = np.stack([seen_s_N, lengths_s_N, 2 * self.context_s_N[index_N]])
+        divisors_3N = np.stack([self.seen_s_N[leaves_N], lengths_s_N, 2 * self.context_s_N[index_N]])
+        divisors_3N[divisors_3N <= 0] = 1.0  # of what was not seen or has no length the sums are 0 already
         self.index_N, self.seen_s_N = self.index_N[~leaves_N], self.seen_s_N[~leaves_N]
         self.sums_3NK = self.sums_3NK[:, ~leaves_N]
         return Pooled(index_N, *(sums_3NK / divisors_3N[:, :, None]))

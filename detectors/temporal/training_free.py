@@ -16,7 +16,7 @@ from pipeline.records import Detections, FeatureSequence, Proposals, Span
 
 
 class TrainingFree:
-    """Spans from per-class evidence at several thresholds; scored by pooled class probability times contrast.
+    """Spans from per-class evidence at several thresholds; scored by class probability times contrast with the context.
 
     `blocks` are the consecutive feature sequences of one video. They are read one by one, `propose` and `classify`
     once each, and how the video was cut into blocks does not matter. `lost` are seconds without picture.
@@ -94,7 +94,12 @@ class TrainingFree:
             yield grouper.finish()
 
     def _name(self, pooled: Pooled, lengths_s_N: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Span indices, labels and scores of the best labels of each span, where they reach the least score."""
+        """Span indices, labels and scores of the best labels of each span, where they reach the least score.
+
+        A score is the pooled probability of the class, times the evidence for it inside less that outside (AutoLoc's
+        outer-inner contrast, arXiv 1807.08333), times how long the span is beside `duration_scale_s`: a hard cut
+        alone makes the backbone fire for about a second.
+        """
         scores_NK = softmax(pooled.logits_NK) * np.maximum(pooled.inner_NK - pooled.outer_NK, 0.0)
         scores_NK *= (lengths_s_N / (lengths_s_N + self.duration_scale_s))[:, None]
         labels_NJ = np.argsort(-scores_NK, axis=1, kind="stable")[:, : self.labels_per_span]
