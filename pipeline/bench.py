@@ -26,7 +26,7 @@ from pipeline.records import Failure, FrameChunk, Segment, Source, Video
 from pipeline.results import Results
 from pipeline.sources import InputError
 
-_LEAST_SEGMENTS = 2  # of a single one, start and end would be most of what is seen
+_LEAST_SEGMENTS, _LEAST_S = 2, 20.0  # of work for an engine; of less, start and end would be most of what is seen
 _HELD_FRAMES = 256
 _BACKBONE_S = 5.0
 
@@ -36,7 +36,8 @@ backbone  one worker on frames held in memory; like decode it counts the halo
 bound     decode and backbone in turn: 1 / (1 / decode + 1 / backbone); ray may
           exceed it where a GPU or idle cores let it do both at once
 engines   from the first video probed to the last one committed; left out are
-          start and end of Ray and its workers, imports, loading of weights"""
+          start and end of Ray, imports, loading of weights; the first, slower
+          pass of ray's fresh workers is in: --copies makes it weigh less"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def bench(
     copies: int | None = None,
     repeats: int = 1,
 ) -> None:
-    """Measure and print. The engines work `copies` of the video through, by default as many as make two segments.
+    """Measure and print. The engines work `copies` of the video through, by default enough for 20 seconds.
 
     Raises InputError for a video that cannot be measured, StopRun if an engine fails on it.
     """
@@ -96,12 +97,17 @@ def _prepare(source: Source, config: Config, make_stages: StageMaker, copies: in
     try:
         video = stages.probe(source)
         segments = segments_of(video, config.segments.length_s, stages.step_s)
+        before = time.perf_counter()
         held = _held(stages.decode, segments[0])
+        took_s = time.perf_counter() - before
     except VideoError as error:
         raise InputError(f"{source.key}: {error}") from None
     stages.features.setup(None if config.engine.threads == "auto" else config.engine.threads)
     _run_backbone(stages.features, segments[0], iter(held[:1]))  # the first run is slower than all others
-    sources = _copies(source, copies or ceil(_LEAST_SEGMENTS / len(segments)), folder)
+    frames, infer_s = _run_backbone(stages.features, segments[0], iter(held))
+    speed_x = frames / (took_s + infer_s) / config.frames.rate
+    least = ceil(max(_LEAST_SEGMENTS / len(segments), _LEAST_S * speed_x / video.duration_s))
+    sources = _copies(source, copies or least, folder)
     return _Subject(config, make_stages, stages, video, segments, held, sources)
 
 

@@ -25,6 +25,7 @@ class Settings(BaseModel):
 
 
 Fraction01 = Annotated[float, Field(ge=0, le=1)]
+Threshold = Annotated[float, Field(gt=0, lt=1)]
 
 
 class FrameSettings(Settings):
@@ -42,8 +43,8 @@ class BackboneSettings(Settings):
 
     name: str = Field("i3d", description="an entry of detectors.backbones.BACKBONES")
     weights: str = Field("i3d_kinetics400", description="a name from `run.py weights list`")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 on a GPU and on a CPU with AMX, four times faster there; else float32"
+    precision: Literal["auto", "fast", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on a GPU, float32 on a CPU; fast: bfloat16 on a CPU with AMX too"
     )
 
 
@@ -58,23 +59,36 @@ class NmsSettings(Settings):
     max_detections: int = Field(200, ge=1, description="kept a video, or an hour of it if it is longer")
     vote_iou: Fraction01 | None = Field(None, description="spans become the mean of inputs that overlap as much")
 
+    @model_validator(mode="after")
+    def _possible(self) -> "NmsSettings":
+        if self.vote_iou is not None and self.class_wise:
+            raise ValueError("localizer.nms.vote_iou: classes vote only when merged; set class_wise to false as well")
+        return self
+
 
 class TrainingFreeSettings(Settings):
-    """Grouping of the backbone's own class scores (detectors.temporal.training_free)."""
+    """Grouping of the backbone's own class scores (detectors.temporal.training_free). All scales are absolute."""
 
-    midpoint: float = 8.0
-    scale: float = 1.5
-    smoothing_steps: int = 2
-    thresholds: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.6)
-    min_duration_s: float = 1.0
-    duration_scale_s: float = 1.0
-    context: float = 0.25
-    min_context_s: float = 1.0
-    max_context_s: float = 10.0
-    labels_per_span: int = 2
-    min_score: float = 0.01
-    max_overlap: float = 0.4
-    vote_iou: float = 0.5
+    midpoint: float = Field(7.0, description="logit at which a step's evidence is 0.5")
+    scale: float = Field(2.0, gt=0, description="logits from there to where it is 0.73")
+    rival_margin: float = Field(2.0, ge=0, description="a class farther behind the best logit is set back")
+    smoothing_steps: int = Field(1, ge=0, le=20, description="radius of the triangular window over time")
+    thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)] = (0.1, 0.25, 0.5, 0.75, 0.9)
+    min_duration_s: float = Field(0.8, gt=0, description="shorter spans are dropped")
+    duration_scale_s: float = Field(2.0, ge=0, description="a span of this length keeps half its score")
+    context: float = Field(1.0, gt=0, description="looked at on each side, in lengths of the span")
+    min_context_s: float = Field(1.0, gt=0)
+    max_context_s: float = Field(10.0, gt=0)
+    labels_per_span: int = Field(2, ge=1)
+    min_score: Fraction01 = 0.02
+    max_overlap: Fraction01 = Field(0.4, description="of two spans of a class, as a share of the shorter one")
+    vote_iou: Fraction01 = Field(0.3, description="spans that overlap as much, with a like score, average their ends")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "TrainingFreeSettings":
+        if self.min_context_s > self.max_context_s:
+            raise ValueError("localizer.training_free.min_context_s: must not exceed max_context_s")
+        return self
 
 
 class LocalizerSettings(Settings):
@@ -118,17 +132,6 @@ class Config(Settings):
     segments: SegmentSettings = SegmentSettings()
     engine: EngineSettings = EngineSettings()
     output: OutputSettings = OutputSettings()
-
-    @model_validator(mode="after")
-    def _possible(self) -> "Config":
-        if self.segments.length_s * self.frames.rate < self.segments.chunk_frames:
-            needed_s = self.segments.chunk_frames / self.frames.rate
-            raise ValueError(
-                f"segments.length_s: {self.segments.length_s:g} s holds less than one chunk of "
-                f"{self.segments.chunk_frames} frames at {self.frames.rate:g} a second; use at least {needed_s:g}, "
-                "or a smaller segments.chunk_frames"
-            )
-        return self
 
     def result_hash(self, weights_hash: str) -> str:
         """Hash of all that determines the result; settings of segments and engine do not."""

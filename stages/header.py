@@ -3,10 +3,11 @@
 import math
 import re
 from fractions import Fraction
-from typing import Any
+from typing import Any, BinaryIO
 
 # Containers whose header says how long the picture is; elsewhere FFmpeg guesses from the bit rate.
 _KEEPS_ITS_LENGTH = {"mov", "mp4", "matroska", "webm", "avi", "asf"}
+_SEARCHED_BYTES = 1 << 24
 _CONTAINER_TICKS = 1_000_000  # a second, in the unit of a container's duration
 
 
@@ -37,6 +38,30 @@ def _tagged_end(stream: Any) -> Fraction:
         return Fraction(0)
     hours, minutes, seconds = tag.groups()
     return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+
+
+def with_unread_fragments(announced: float, container: Any, file: BinaryIO) -> float:
+    """A fragmented mp4 is read up to its first broken box: if fragments lie behind, their length by their share of bytes."""
+    entries = [stream.index_entries[-1] for stream in container.streams if len(stream.index_entries)]
+    read = max((entry.pos + entry.size for entry in entries), default=0)
+    if not 0 < read < container.size or _boxes_go_on(file, read, container.size):
+        return announced
+    file.seek(read)
+    return announced * container.size / read if b"moof" in file.read(_SEARCHED_BYTES) else announced
+
+
+def _boxes_go_on(file: BinaryIO, position: int, size: int) -> bool:
+    """Whether whole boxes follow each other up to the end of the file."""
+    while position + 8 <= size:
+        file.seek(position)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:], "big")
+        if length < 8 or not head[4:8].isalnum():
+            return False
+        position += length
+    return position == size
 
 
 def guessed_s(container: Any, stream: Any) -> float | None:

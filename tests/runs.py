@@ -19,7 +19,7 @@ from stages.build import build_stages
 from stages.compose import Clip, compose
 
 ROOT = Path(__file__).resolve().parent.parent
-SETTINGS = ("frames.short_side=64", "segments.length_s=6", "localizer.nms.min_score=0.0")
+SETTINGS = ("backbone.precision=float32", "frames.short_side=64", "segments.length_s=6", "localizer.nms.min_score=0.0")
 
 SegmentRow = tuple[str, str, float, float, float]
 

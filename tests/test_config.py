@@ -65,10 +65,9 @@ def test_every_wrong_field_has_its_line() -> None:
     assert [line.partition(":")[0] for line in lines] == ["frames.rate", "frames.fit"]
 
 
-def test_segment_shorter_than_a_chunk_is_refused_with_the_way_out() -> None:
-    text = refusal("segments.length_s=1", "segments.chunk_frames=64")
-    assert text.startswith("segments.length_s: 1 s holds less than one chunk of 64 frames at 25 a second")
-    assert "at least 2.56" in text
+def test_impossible_combination_is_refused_with_the_way_out() -> None:
+    text = refusal("localizer.nms.vote_iou=0.8")
+    assert text.startswith("localizer.nms.vote_iou: classes vote only when merged; set class_wise to false")
 
 
 def test_overrides_are_read_as_yaml_and_the_last_one_counts() -> None:

@@ -128,10 +128,14 @@ def test_chunks_that_are_no_whole_steps_are_refused(backbone: nn.Module) -> None
         FeatureStream(backbone, chunk_frames=12)
 
 
-def test_precision_follows_the_device() -> None:
+@pytest.mark.parametrize(("has_units", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_precision_follows_the_hardware(
+    monkeypatch: pytest.MonkeyPatch, has_units: bool, expected: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_units}, raising=False)
     assert compute_dtype("cuda", "auto") is torch.bfloat16
     assert compute_dtype("cpu", "auto") is torch.float32
-    assert compute_dtype("cpu", "bfloat16") is torch.bfloat16
+    assert compute_dtype("cpu", "fast") is expected
 
 
 @pytest.mark.parametrize("window", [Window(3, 1, 1, 1), Window(7, 2, 2, 3), Window(1, 2), Window(5, 4, 2, 2)])

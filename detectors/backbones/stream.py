@@ -12,17 +12,17 @@ from torch import Tensor
 from detectors.backbones.carry import Carry
 from detectors.backbones.contract import Backbone, Foldable
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "fast", "float32", "bfloat16"]
 Steps = tuple[np.ndarray, np.ndarray]  # features (S, C) and logits (S, K), both float32
 
 
 def compute_dtype(device: torch.device | str, precision: Precision) -> torch.dtype:
-    """As asked for; auto is bfloat16 where the hardware has matrix units for it: GPUs, and CPUs with AMX."""
-    if precision != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+    """auto: bfloat16 on a GPU, float32 on a CPU; fast: bfloat16 on a CPU with matrix units for it (AMX) too."""
+    if precision in ("float32", "bfloat16"):
+        return torch.float32 if precision == "float32" else torch.bfloat16
     cpu_has = getattr(torch.cpu, "get_capabilities", dict)()  # older torch tells nothing
-    on_gpu = torch.device(device).type == "cuda"
-    return torch.bfloat16 if on_gpu or cpu_has.get("amx_bf16", False) else torch.float32
+    has_units = torch.device(device).type == "cuda" or (precision == "fast" and cpu_has.get("amx_bf16", False))
+    return torch.bfloat16 if has_units else torch.float32
 
 
 def prepare(backbone: Backbone, device: torch.device | str, precision: Precision = "auto") -> Backbone:

@@ -7,6 +7,8 @@ import numpy as np
 
 from detectors.nms import pairwise_iou
 
+SHARPNESS = 8  # a span that scores a tenth less than another has less than half its say in the boundaries
+
 
 def select(
     spans_N2: np.ndarray, scores_N: np.ndarray, labels_N: np.ndarray, *, max_overlap: float, vote_iou: float
@@ -52,11 +54,12 @@ def best_of_overlapping(spans_N2: np.ndarray, scores_N: np.ndarray, max_overlap:
 
 
 def vote(kept_M2: np.ndarray, spans_N2: np.ndarray, scores_N: np.ndarray, vote_iou: float) -> np.ndarray:
-    """Each kept span as the mean of the spans around it, weighted by score times how far the IoU is above `vote_iou`.
+    """Each kept span as a weighted mean of the spans around it: those that score about as well, weighted by overlap.
 
-    The weight falls to 0 at the limit, so that a little noise in the scores moves a boundary only a little.
+    Of two spans that score almost the same, noise decides which is kept; between them the mean moves only a little.
+    The weight falls to 0 at IoU `vote_iou`, so that no span drops in or out at once.
     """
-    weights_MN = np.maximum(pairwise_iou(kept_M2, spans_N2) - vote_iou, 0.0) * scores_N
+    weights_MN = np.maximum(pairwise_iou(kept_M2, spans_N2) - vote_iou, 0.0) * scores_N**SHARPNESS
     totals_M1 = weights_MN.sum(axis=1, keepdims=True)
     voted_M2: np.ndarray = np.divide(weights_MN @ spans_N2, totals_M1, out=kept_M2.copy(), where=totals_M1 > 0)
     return voted_M2
