@@ -207,9 +207,8 @@ def _fetch(name: str) -> Path:
 
     from detectors import weights
 
-    cached = weights.cached(name)
-    if cached is not None:
-        return cached
+    if name not in weights.WEIGHTS or weights.cached(name) is not None:
+        return weights.resolve(name)
     with Progress(*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn(), console=console) as bars:
         task = bars.add_task(f"fetch {name}", total=None)
         return weights.fetch(name, progress=lambda done, total: bars.update(task, completed=done, total=total))

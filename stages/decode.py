@@ -45,17 +45,18 @@ class Decode:
         next_sample = max(0, round(segment.start_s * rate) - self.sampling.halo_before)
         stop = None if segment.is_last else round(segment.stop_s * rate) + self.sampling.halo_after
         picture = _Picture(segment.video, self.sampling)
-        chunk: list[np.ndarray] = []
+        chunk, filled = picture.room(self.sampling.chunk_frames), 0
         with reading(segment.video) as reader:
             shown = reader.frames_from(floor(next_sample / rate / reader.tick))
             for frame in _sampled(shown, reader.tick * rate, next_sample, stop):
-                chunk.append(picture(frame))
-                if len(chunk) == self.sampling.chunk_frames:
+                chunk[filled] = picture(frame)
+                filled += 1
+                if filled == len(chunk):
                     yield from stopwatch.pausing(_chunk(segment, chunk, next_sample, rate))
-                    next_sample += len(chunk)
-                    chunk = []
-        if chunk:
-            yield from stopwatch.pausing(_chunk(segment, chunk, next_sample, rate))
+                    next_sample += filled
+                    chunk, filled = picture.room(self.sampling.chunk_frames), 0
+        if filled:
+            yield from stopwatch.pausing(_chunk(segment, chunk[:filled], next_sample, rate))
         yield DecodeReport(
             end_s=reader.end_s,
             lost=reader.lost_within(segment.start_s, inf if segment.is_last else segment.stop_s),
@@ -65,13 +66,13 @@ class Decode:
         )
 
 
-def _chunk(segment: Segment, frames: list[np.ndarray], first: int, rate: Fraction) -> FrameChunk:
+def _chunk(segment: Segment, frames: np.ndarray, first: int, rate: Fraction) -> FrameChunk:
     times_s = np.array([float(k / rate) for k in range(first, first + len(frames))])
-    return FrameChunk(segment.video.key, np.stack(frames), times_s)
+    return FrameChunk(segment.video.key, frames, times_s)
 
 
 def _sampled(shown: Iterator[Shown], step: Fraction, first: int, stop: int | None) -> Iterator[Any]:
-    """The frame on screen at each sample instant from `first` up to `stop` (None: the end); `step` samples to a tick."""
+    """The frame on screen at each sample from `first` up to `stop` (None: the end); a tick is `step` samples."""
     sample, current = first, None
     for following in shown:
         if current is not None:
@@ -94,7 +95,7 @@ def _first_sample(ticks: int, step: Fraction) -> int:
 
 
 class _Picture:
-    """Decoded frame to RGB array of the wanted size, upright; each frame is converted once however often it is shown."""
+    """Decoded frame to RGB array of the wanted size, upright; converted once however often it is shown."""
 
     def __init__(self, video: Video, sampling: Sampling) -> None:
         self.rotation = video.rotation
@@ -103,6 +104,11 @@ class _Picture:
         self.reformatter = VideoReformatter()
         self.frame: Any = None
         self.array = np.empty(0)
+
+    def room(self, frames: int) -> np.ndarray:
+        """An array for so many pictures; each is copied there while it is still in the processor's cache."""
+        height, width = (self.crop, self.crop) if self.crop is not None else (self.height, self.width)
+        return np.empty((frames, height, width, 3), np.uint8)
 
     def __call__(self, frame: Any) -> np.ndarray:
         if frame is not self.frame:

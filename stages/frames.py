@@ -2,12 +2,12 @@
 
 Times are whole ticks of the stream's clock; zero is the first shown frame. What counts as lost:
 - a frame that the decoder refuses, or gives back flagged as patched up where data was missing;
-- a hole in time beside which the container or its packets were damaged. A hole without damage is a pause: the frame stays.
+- a hole in time beside which the container or its packets were damaged; without damage it is a pause, its frame stays.
 Frames that refer to a lost one are used, smeared as players show them: the next key frame may be minutes away.
-FFmpeg's err_detect stays at its default: stricter settings refuse what it can patch, and smear the following frames more.
+FFmpeg's err_detect stays at its default: stricter settings refuse what it can patch, and what follows is smeared more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -67,7 +67,7 @@ class FrameReader:
         return tuple(failures)
 
     def frames_from(self, start: int) -> Iterator[Shown]:
-        """From the frame on screen at `start` on; earlier ones of the same group of pictures are decoded and dropped."""
+        """From the frame on screen at `start` on; earlier ones that it refers to are decoded and dropped."""
         before: Shown | None = None
         for shown in self._run_up(start):
             if shown.start <= start:
@@ -97,7 +97,7 @@ class FrameReader:
             back_off = max(2 * back_off, first_back_off)
         yield from self._sound(None)
 
-    def _sound(self, clock: int | None) -> Iterator[Shown]:
+    def _sound(self, clock: int | None) -> Generator[Shown, None, None]:
         """Undamaged frames in order, from a key packet at or before `clock`; none where that is damaged itself."""
         self.lost, self.end = [], None
         troubles = _Troubles(_REORDERED_FRAMES * self.packets.usual)
@@ -120,7 +120,7 @@ class FrameReader:
             self._account_for_end(last, troubles)
 
     def _decoded(self, items: Iterator[Any], troubles: "_Troubles") -> Iterator[Any]:
-        decode = self.packets.stream.codec_context.decode
+        codec = self.packets.stream.codec_context
         ticks, exact = 0, False
         for item in items:
             if isinstance(item, VideoError):
@@ -134,20 +134,20 @@ class FrameReader:
                 if item.is_corrupt:
                     troubles.note(DAMAGED, ticks, exact=exact)
             try:
-                frames = decode(item)
+                frames = codec.decode(item)
             except self.packets.unreadable:
                 troubles.note(DAMAGED, ticks, exact=exact)
                 continue
+            if item is None:
+                codec.flush_buffers()
             self.frames += len(frames)
             yield from frames
         self.last_packet = ticks
 
     def _timed(self, frame: Any, last: Shown | None) -> Shown:
         ticks = self.packets.ticks_of(frame)
-        if ticks is not None:
-            start = ticks - self.origin
-        else:
-            start = 0 if last is None else last.start + self.packets.usual
+        counted = 0 if last is None else last.start + self.packets.usual
+        start = counted if ticks is None else ticks - self.origin
         return Shown(start, start + (frame.duration or self.packets.usual), frame)
 
     def _account_for_gap(self, last: Shown, shown: Shown, troubles: "_Troubles") -> None:
@@ -214,11 +214,9 @@ class _Troubles:
         return any(one.exact and one.ticks == ticks for one in self.recent)
 
     def between(self, start: int, stop: int | None, *, exact: bool) -> VideoError | None:
-        """What is missing between two frames that follow each other (None: up to the end), if anything is; forgets older."""
+        """Why frames are missing between two, or up to the end (None), if any are. Forgets what is older."""
         self.recent = [
-            one
-            for one in self.recent
-            if one.ticks + self.reach >= start and (one.until is None or one.until > start)
+            one for one in self.recent if one.ticks + self.reach >= start and (one.until is None or one.until > start)
         ]
         for one in self.recent:
             if one.exact and one.ticks > start and (stop is None or one.ticks < stop):

@@ -41,7 +41,7 @@ def _tagged_end(stream: Any) -> Fraction:
 
 
 def with_unread_fragments(announced: float, container: Any, file: BinaryIO) -> float:
-    """A fragmented mp4 is read up to its first broken box: if fragments lie behind, their length by their share of bytes."""
+    """Fragments of an mp4 are read up to the first broken box; what lies behind counts by its share of the bytes."""
     entries = [stream.index_entries[-1] for stream in container.streams if len(stream.index_entries)]
     read = max((entry.pos + entry.size for entry in entries), default=0)
     if not 0 < read < container.size or _boxes_go_on(file, read, container.size):

@@ -20,7 +20,7 @@ _JUMP_S = 1  # by which a clock runs back when recordings were joined; less is d
 _CHUNK_HEADER_BYTES = 8
 DAMAGED = VideoError("Damaged", "bytes are damaged or missing, so that frames cannot be decoded")
 
-Item = Any  # a packet, None to empty the decoder at the end, or a VideoError where the file is damaged
+Item = Any  # a packet, None where the decoder is to be emptied, or a VideoError where the file is damaged
 
 
 class PacketReader:
@@ -52,14 +52,14 @@ class PacketReader:
     def seekable(self) -> bool:
         """Whether a seek finds an instant.
 
-        It does not without a clock, in a program stream (FFmpeg guesses times behind a seek), or where the clock runs back.
+        Not without a clock, not in a program stream (FFmpeg guesses times behind a seek), not where the clock runs back.
         """
         if self.stream.start_time is None or self._format == "mpeg":
             return False
         return self._format != "mpegts" or self._clock_rises()
 
     def packets_from(self, clock: int | None) -> Iterator[Item]:
-        """From a key packet at or before `clock`, as far as the container can tell; None: from the start of the file."""
+        """From a key packet at or before `clock`, as far as the container can tell; None: from the start."""
         if clock is None:
             self._rewind()
             return self._read()
@@ -109,8 +109,7 @@ class PacketReader:
             except self.unreadable as error:
                 self._errors += 1
                 invalid = isinstance(error, ValueError)  # as FFmpeg calls what makes no sense to it
-                reason = error.strerror or str(error)
-                yield DAMAGED if invalid else VideoError("Damaged", f"the file cannot be read here ({reason})")
+                yield DAMAGED if invalid else VideoError("Damaged", f"the file cannot be read here ({error})")
         yield None
 
     def _until_error(self) -> Iterator[Item]:
@@ -120,10 +119,10 @@ class PacketReader:
             damaged = self.num_errors() != logged
             shift = self._shift
             timed = self._timed(packet) if packet.size else None  # an empty one would end the decoding
-            if self._shift != shift and held is not None:
-                held.is_corrupt = False  # packets are not continuous where recordings were joined, but none is missing
             if held is not None and not (damaged and self._format.startswith("matroska")):
                 yield held
+            if self._shift != shift:  # recordings were joined here: a new size would drop what the decoder still holds
+                yield None
             held = timed
             if damaged or self._skipped:
                 yield DAMAGED

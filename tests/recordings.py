@@ -1,4 +1,4 @@
-"""Real video files made in tests: each frame carries its number in its picture, readable after scaling and turning back."""
+"""Real video files made in tests: each frame says its number in its picture, also after scaling."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -7,11 +7,17 @@ from pathlib import Path
 import av
 import numpy as np
 
-# The picture is a grid of 4 x 4 squares: 12 bits of number, 4 of checksum, so that a turned or damaged picture reads as None.
+# A grid of 4 x 4 squares: 12 bits of number, 4 of checksum, so that a turned or damaged picture reads as None.
 _SIDE = 4
 _CHECK = 11
 DARK, BRIGHT = 40, 215
 TICKS = 90_000  # a second, in the encoder's clock
+_ONE = 1 << 16
+MATRICES = {  # by degrees clockwise, as in the track headers of phones
+    90: (0, _ONE, 0, -_ONE, 0, 0, 0, 0, 1 << 30),
+    180: (-_ONE, 0, 0, 0, -_ONE, 0, 0, 0, 1 << 30),
+    270: (0, -_ONE, 0, _ONE, 0, 0, 0, 0, 1 << 30),
+}
 OPTIONS = {"libx264": {"preset": "ultrafast", "bf": "2"}, "libvpx": {"deadline": "realtime", "cpu-used": "8"}}
 
 
@@ -46,24 +52,29 @@ def record(
     pix_fmt: str = "yuv420p",
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
-    rotation: int = 0,
+    turn: int = 0,
     pixel_aspect: Fraction | None = None,
     audio_s: float = 0,
 ) -> Path:
-    """Encode numbered frames, shown at `times` (by default `frames` of them at `fps`) after `start_s`; size is (width, height)."""
+    """Encode numbered frames, shown at `times` (by default `frames` of them at `fps`) after `start_s`.
+
+    `size` is (width, height) as shown; `turn` is what a player turns the stored picture by, degrees clockwise.
+    """
+    stored = size[::-1] if turn % 180 else size
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=fps, options=OPTIONS.get(codec, {}) | (options or {}))
-        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        stream.width, stream.height, stream.pix_fmt = *stored, pix_fmt
         stream.gop_size = gop
         if times is not None or start_s:
             stream.codec_context.time_base = Fraction(1, TICKS)
         if pixel_aspect is not None:
             stream.codec_context.sample_aspect_ratio = pixel_aspect
-        if rotation:
-            stream.set_display_rotation(rotation)
+        if turn:
+            stream.set_display_matrix(MATRICES[turn])
         sound = container.add_stream("aac" if path.suffix != ".webm" else "libopus", rate=48_000) if audio_s else None
         for number, time in enumerate(times or [index / Fraction(fps) for index in range(frames)]):
-            frame = av.VideoFrame.from_ndarray(numbered(number, *size), format="rgb24")
+            picture = np.ascontiguousarray(np.rot90(numbered(number, *size), turn // 90))
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = round((time + Fraction(start_s)) * TICKS), Fraction(1, TICKS)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

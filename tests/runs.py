@@ -43,7 +43,14 @@ def settings(*overrides: str) -> Config:
     return load_config("kinetics400_fast", [*SETTINGS, *overrides])
 
 
-def run(archive: Path, out: Path, *overrides: str, engine: str = "local", stages: StageMaker = build_stages) -> Tally:
+def run(
+    archive: Path,
+    out: Path,
+    *overrides: str,
+    engine: str = "local",
+    stages: StageMaker = build_stages,
+    retry_failed: bool = False,
+) -> Tally:
     """A run inside this process."""
     with Path(os.devnull).open("w") as nowhere:
         progress = Progress(Console(file=nowhere))
@@ -54,6 +61,7 @@ def run(archive: Path, out: Path, *overrides: str, engine: str = "local", stages
             make_stages=stages,
             progress=progress,
             engine="ray" if engine == "ray" else "local",
+            retry_failed=retry_failed,
         )
 
 

@@ -36,7 +36,8 @@ def undisturbed(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[None]:
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    workers_find = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=workers_find)
     yield
     ray.shutdown()
 
@@ -76,10 +77,12 @@ def test_another_config_or_a_changed_file_is_new_work(archive: Path, tmp_path: P
     assert len(videos(out)) == 1
 
 
-def test_failed_videos_are_tried_again_only_when_asked(archive: Path, tmp_path: Path) -> None:
+def test_failed_videos_are_tried_again_only_when_asked(archive: Path, undisturbed: Path, tmp_path: Path) -> None:
     run(archive, tmp_path, stages=with_raising_localize)
     assert run(archive, tmp_path).videos == 0
     assert dict(row[:2] for row in videos(tmp_path))[POISON] == "failed"
+    assert run(archive, tmp_path, retry_failed=True).videos == 2  # and the text that is no video
+    assert_same_tables(tmp_path, undisturbed)
 
 
 def test_killed_at_any_moment_and_run_again_gives_the_same_tables(
