@@ -40,23 +40,24 @@ def nms_1d(
     min_score: float,
     max_detections: int,
     vote_iou: float | None = None,
+    class_wise: bool = True,
 ) -> Kept:
     """Kept spans, scores (decayed, if soft) and labels, best first.
 
-    With labels every class is suppressed by itself and capped at `max_detections`, then all together are. Without, the
-    classes are merged, and `vote_iou` (None or 0: off) makes each kept span the weighted mean of the spans around it.
-    The reference never votes within a class, so with labels `vote_iou` plays no part.
+    With labels every class is suppressed by itself and capped at `max_detections`, then all together are. Without, or
+    with `class_wise` false, classes are merged (labels stay with their spans), and `vote_iou` (None or 0: off) makes
+    each kept span the weighted mean of the spans around it. The reference never votes class by class, nor does this.
     """
     spans_N2 = np.asarray(spans_N2, dtype=np.float64).reshape(-1, 2)
     scores_N = np.asarray(scores_N, dtype=np.float64).reshape(-1)
     settings = (method, iou_threshold, sigma, min_score, max_detections)
-    if labels_N is None:
+    labels_N = None if labels_N is None else np.asarray(labels_N).reshape(-1)
+    if labels_N is None or not class_wise:
         picks, kept_scores = _suppress(spans_N2, scores_N, *settings)
         kept_spans = spans_N2[picks]
         if vote_iou and len(picks):
             kept_spans = _vote(kept_spans, spans_N2, scores_N, vote_iou)
-        return kept_spans, kept_scores, None
-    labels_N = np.asarray(labels_N).reshape(-1)
+        return kept_spans, kept_scores, None if labels_N is None else labels_N[picks]
     picks, kept_scores = _suppress_each_class(spans_N2, scores_N, labels_N, settings)
     order = np.argsort(-kept_scores, kind="stable")[:max_detections]
     return spans_N2[picks[order]], kept_scores[order], labels_N[picks[order]]

@@ -3,6 +3,7 @@
 Times are whole ticks of the stream's clock; zero is the first shown frame. What counts as lost:
 - a frame that the decoder refuses, or gives back flagged as patched up where data was missing;
 - a hole in time beside which the container or its packets were damaged; without damage it is a pause, its frame stays.
+A transport stream numbers its packets by 4 bits: one hole in 16 leaves no trace there and passes for a pause.
 Frames that refer to a lost one are used, smeared as players show them: the next key frame may be minutes away.
 FFmpeg's err_detect stays at its default: stricter settings refuse what it can patch, and what follows is smeared more.
 """

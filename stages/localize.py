@@ -38,6 +38,7 @@ def suppress(detections: Detections, nms: NmsSettings, duration_s: float) -> Det
         min_score=nms.min_score,
         max_detections=nms.max_detections * max(1, ceil(duration_s / 3600)),
         vote_iou=nms.vote_iou,
+        class_wise=nms.class_wise,
     )
     assert labels_N is not None  # as they went in
     return Detections(spans_N2, labels_N, scores_N)

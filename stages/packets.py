@@ -27,7 +27,7 @@ class PacketReader:
     """Reads one stream of an open container. `num_errors` counts what FFmpeg only logs and then passes over."""
 
     def __init__(
-        self, container: Any, stream: Any, *, unreadable: tuple[type[Exception], ...], num_errors: Callable[[], int]
+        self, container: Any, stream: Any, *, unreadable: tuple[Any, ...], num_errors: Callable[[], int]
     ) -> None:
         self.container = container
         self.stream = stream
@@ -52,7 +52,7 @@ class PacketReader:
     def seekable(self) -> bool:
         """Whether a seek finds an instant.
 
-        Not without a clock, not in a program stream (FFmpeg guesses times behind a seek), not where the clock runs back.
+        Not without a clock, in a program stream (FFmpeg guesses times behind a seek), or where the clock runs back.
         """
         if self.stream.start_time is None or self._format == "mpeg":
             return False
@@ -109,7 +109,8 @@ class PacketReader:
             except self.unreadable as error:
                 self._errors += 1
                 invalid = isinstance(error, ValueError)  # as FFmpeg calls what makes no sense to it
-                yield DAMAGED if invalid else VideoError("Damaged", f"the file cannot be read here ({error})")
+                reason = error.strerror or error
+                yield DAMAGED if invalid else VideoError("Damaged", f"the file cannot be read here ({reason})")
         yield None
 
     def _until_error(self) -> Iterator[Item]:

@@ -18,7 +18,7 @@ MATRICES = {  # by degrees clockwise, as in the track headers of phones
     180: (-_ONE, 0, 0, 0, -_ONE, 0, 0, 0, 1 << 30),
     270: (0, -_ONE, 0, _ONE, 0, 0, 0, 0, 1 << 30),
 }
-OPTIONS = {"libx264": {"preset": "ultrafast", "bf": "2"}, "libvpx": {"deadline": "realtime", "cpu-used": "8"}}
+OPTIONS = {"libx264": {"preset": "ultrafast", "bf": "2"}, "libvpx": {"deadline": "good", "cpu-used": "5"}}
 
 
 def numbered(number: int, width: int, height: int) -> np.ndarray:

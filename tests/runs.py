@@ -65,9 +65,7 @@ def run(
         )
 
 
-def start(
-    archive: Path, out: Path, *, engine: str, before: Callable[[], None] | None = None
-) -> subprocess.Popen[str]:
+def start(archive: Path, out: Path, *, engine: str, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
     """The same run through the command line, in a process of its own."""
     sets = [part for setting in SETTINGS for part in ("--set", setting)]
     command = ["detect", str(archive), "--out", str(out), "--config", "kinetics400_fast", "--engine", engine, *sets]

@@ -140,3 +140,11 @@ def test_hard_is_idempotent(rows: list[tuple[float, float, float, int]], iou_thr
 def _columns(rows: list[tuple[float, float, float, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
     return np.sort(table[:, :2], axis=1), table[:, 2], table[:, 3].astype(np.int64)
+
+
+def test_merged_classes_suppress_each_other_and_keep_their_labels() -> None:
+    spans, scores, labels = [(0, 10), (1, 11), (20, 30)], [0.9, 0.8, 0.7], [4, 5, 5]
+    settings = {"method": "hard", "iou_threshold": 0.5, "sigma": 0.5, "min_score": 0.0, "max_detections": 9}
+    assert nms_1d(spans, scores, labels, **settings)[2].tolist() == [4, 5, 5]
+    kept_spans, _, kept_labels = nms_1d(spans, scores, labels, **settings, class_wise=False)
+    assert (kept_spans.tolist(), kept_labels.tolist()) == ([[0, 10], [20, 30]], [4, 5])

@@ -20,7 +20,7 @@ def compute_dtype(device: torch.device | str, precision: Precision) -> torch.dty
     """auto: bfloat16 on a GPU, float32 on a CPU; fast: bfloat16 on a CPU with matrix units for it (AMX) too."""
     if precision in ("float32", "bfloat16"):
         return torch.float32 if precision == "float32" else torch.bfloat16
-    cpu_has = getattr(torch.cpu, "get_capabilities", dict)()  # older torch tells nothing
+    cpu_has: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch tells nothing
     has_units = torch.device(device).type == "cuda" or (precision == "fast" and cpu_has.get("amx_bf16", False))
     return torch.bfloat16 if has_units else torch.float32
 
