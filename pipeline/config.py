@@ -70,9 +70,9 @@ class TrainingFreeSettings(Settings):
     """Grouping of the backbone's own class scores (detectors.temporal.training_free). All scales are absolute."""
 
     midpoint: float = Field(7.0, description="logit at which a step's evidence is 0.5")
-    scale: float = Field(2.0, gt=0, description="logits from there to where it is 0.73")
+    scale: float = Field(3.0, gt=0, description="logits from there to where it is 0.73")
     rival_margin: float = Field(2.0, ge=0, description="a class farther behind the best logit is set back")
-    smoothing_steps: int = Field(1, ge=0, le=20, description="radius of the triangular window over time")
+    smoothing_steps: int = Field(3, ge=0, le=20, description="radius of the triangular window over time")
     thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)] = (0.1, 0.25, 0.5, 0.75, 0.9)
     min_duration_s: float = Field(0.8, gt=0, description="shorter spans are dropped")
     duration_scale_s: float = Field(2.0, ge=0, description="a span of this length keeps half its score")
