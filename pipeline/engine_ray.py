@@ -6,7 +6,6 @@ go to the spool on disk; the driver gets one small message a segment.
 
 import os
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.config import EngineSettings
 from pipeline.contracts import Decode, Features, Localize, Probe, Write
-from pipeline.errors import StopRun, VideoError
+from pipeline.errors import StopRun
 from pipeline.finish import Finished, finish_video
 from pipeline.job import Job
 from pipeline.lanes import LaneSpec, Node, lanes_of
@@ -30,10 +29,10 @@ from pipeline.ledger import VideoWork
 from pipeline.records import DecodeReport, FrameChunk, Segment, Source, StageTimes, Video
 from pipeline.results import Results
 from pipeline.spool import write_segment
+from pipeline.tries import Tries
 
 _PULSE_EVERY_S = 2.0
 _LANES_PER_FINISHER = 4
-_DEADLY_SEGMENTS = 3  # of one video, before the rest of it is given up
 _DEATHS_IN_A_ROW = 30  # of one lane's vision actors, with no segment done in between: not the videos' fault
 
 
@@ -166,9 +165,7 @@ class _Driver:
         self.job = job
         self.settings = settings
         self.pending: dict[ray.ObjectRef, Callable[[ray.ObjectRef], None]] = {}  # and what to do when they are ready
-        self.tries: Counter[tuple[str, int]] = Counter()
-        self.last_tries: deque[Segment] = deque()
-        self.given_up: Counter[str] = Counter()  # segments whose every try died, by video
+        self.tries = Tries(job.attempts)
         nodes = [
             Node(node["NodeID"], node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
             for node in ray.nodes()
@@ -266,10 +263,10 @@ class _Driver:
         for lane in self.lanes:
             if lane.alone:
                 continue
-            if self.last_tries and lane.is_idle:
+            if self.tries.alone and lane.is_idle:
                 lane.alone = True
-                self._start_segment(lane, lane.slots[0], self.last_tries.popleft())
-            elif not self.last_tries or lane is not self.lanes[0]:  # the first lane runs dry for a last try
+                self._start_segment(lane, lane.slots[0], self.tries.alone.popleft())
+            elif not self.tries.alone or lane is not self.lanes[0]:  # the first lane runs dry for a last try
                 self._fill(lane)
 
     def _fill(self, lane: _Lane) -> None:
@@ -310,10 +307,10 @@ class _Driver:
             self.job.refuse(source, _cause(error))
         except RayError:
             self._replace_decoder(lane, slot)
-            if self._may_try_again((source.uri, -1)):
+            if self.tries.may_try_again(source.uri, "probe"):
                 self.job.sources.append(source)
             else:
-                self.job.refuse(source, self._died())
+                self.job.refuse(source, self.tries.error())
         else:
             self.job.open_video(source, video)
 
@@ -325,12 +322,12 @@ class _Driver:
             cause = _cause(error)
             self._replace_decoder(lane, slot)  # it may be held up with frames that nobody takes any more
             if isinstance(cause, DecoderDied):
-                self._try_again(segment)
+                self._again(segment)
             else:
                 self.job.lose_segment(segment, cause)
         except RayError:
             self._replace_lane(lane, vision)
-            self._try_again(segment)
+            self._again(segment)
         else:
             lane.deaths = 0
             self.job.close_segment(segment, times)
@@ -343,10 +340,10 @@ class _Driver:
             self.job.lose_video(work, _cause(error))
         except RayError:
             finisher.actor = self._new_finisher()
-            if self._may_try_again((work.source.uri, -2)):
+            if self.tries.may_try_again(work.source.uri, "finish"):
                 self.job.ready.append(work)
             else:
-                self.job.lose_video(work, self._died())
+                self.job.lose_video(work, self.tries.error())
         else:
             self.job.close_video(work, finished)
 
@@ -357,35 +354,16 @@ class _Driver:
             lane.under_way_s = 0.0  # the work itself will tell that its actor died
         self.job.tally.under_way_s = sum(lane.under_way_s for lane in self.lanes)
 
-    # Second tries
-
-    def _may_try_again(self, key: tuple[str, int]) -> bool:
-        self.tries[key] += 1
-        return self.tries[key] < self.job.attempts
-
-    def _try_again(self, segment: Segment) -> None:
-        """The last try runs alone on its lane, so that no innocent neighbour pays."""
-        key = segment.video.uri, segment.index
-        if not self._may_try_again(key):
-            self._give_up(segment)
-        elif self.tries[key] == self.job.attempts - 1:
-            self.last_tries.append(segment)
-        else:
+    def _again(self, segment: Segment) -> None:
+        """The worker of a segment died."""
+        verdict = self.tries.judge(segment)
+        if verdict == "again":
             self.job.ledger.put_back([segment])
-
-    def _give_up(self, segment: Segment) -> None:
-        """One deadly segment may be a damaged spot; after a few, the workers are spared the rest of the video."""
-        uri = segment.video.uri
-        self.given_up[uri] += 1
-        rest = self.job.ledger.withdraw(uri) if self.given_up[uri] >= _DEADLY_SEGMENTS else []
-        for one in (segment, *rest):
-            self.job.lose_segment(one, self._died())
-
-    def _died(self) -> VideoError:
-        times = "once" if self.job.attempts == 1 else f"{self.job.attempts} times"
-        return VideoError(
-            "WorkerDied", f"the process that worked on it died {times}: killed, out of memory, or a crash"
-        )
+        if verdict == "lost":
+            uri = segment.video.uri
+            rest = self.job.ledger.withdraw(uri) if self.tries.is_deadly(uri) else []
+            for one in (segment, *rest):
+                self.job.lose_segment(one, self.tries.error())
 
 
 def _cause(error: RayTaskError) -> BaseException:

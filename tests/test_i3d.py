@@ -8,10 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
+from torchvision.models.video import R3D_18_Weights
 
 from detectors import backbones
 from detectors.backbones.carry import Carry
-from detectors.backbones.i3d import I3D
+from detectors.backbones.i3d import I3D, kinetics400
 from detectors.backbones.i3d_weights import HEAD, load_flax
 from detectors.backbones.inception import MaxPool, Stem, same_padding
 from detectors.backbones.stream import prepare
@@ -189,3 +190,7 @@ def test_pooling_is_max_pooling(kernel: Any, stride: Any, height: int, width: in
         padding += same_padding(*size)
     expected = F.max_pool3d(F.pad(x_NCTHW, padding), kernel, stride)
     torch.testing.assert_close(MaxPool(kernel, stride)(x_NCTHW, Carry(last=True)), expected, rtol=0, atol=0)
+
+
+def test_class_names_are_those_of_torchvision() -> None:
+    assert kinetics400() == tuple(R3D_18_Weights.KINETICS400_V1.meta["categories"])

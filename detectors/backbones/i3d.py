@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.video import R3D_18_Weights
 
 from detectors.backbones.carry import Carry
 from detectors.backbones.contract import Backbone, Contract
@@ -35,7 +34,7 @@ class I3D(Backbone):
 
     def __init__(self, class_names: tuple[str, ...] | None = None) -> None:
         super().__init__()
-        names = class_names or tuple(R3D_18_Weights.KINETICS400_V1.meta["categories"])
+        names = class_names or kinetics400()
         self.contract = Contract(
             stride=8,
             halo_before=44,
@@ -61,6 +60,11 @@ class I3D(Backbone):
     def load(self, path: Path) -> None:
         """Raises WeightsError or ValueError if the file is not the published one's kind."""
         load_flax(self.layers, self.head, load_numpy_pickle(path))
+
+
+def kinetics400() -> tuple[str, ...]:
+    """The class names in the order of the weights; a file of ours, since importing torchvision takes seconds."""
+    return tuple(Path(__file__).with_name("kinetics400.txt").read_text(encoding="utf-8").splitlines())
 
 
 def _layers() -> Iterator[tuple[str, nn.Module]]:
