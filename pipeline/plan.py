@@ -1,4 +1,4 @@
-"""Cut a video into segments, on the backbone's step grid, and say how much work they are."""
+"""Cut a video into segments, on the step grid of the backbone."""
 
 from math import ceil
 
