@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.progress import Tally
     from pipeline.records import Source
 
-os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # CPU threads wait awake for microseconds only: decoders need the cores
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # CPU threads wait awake but briefly: decoders need the cores
 
 OK, STOPPED, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 

@@ -316,6 +316,7 @@ class _Driver:
 
     def _processed(self, lane: _Lane, slot: _Slot, segment: Segment, vision: Any, reference: ray.ObjectRef) -> None:
         slot.busy = lane.alone = False
+        self._note_under_way(lane, 0.0)  # until the next pulse tells of its neighbours
         try:
             times = ray.get(reference)
         except RayTaskError as error:
@@ -349,9 +350,12 @@ class _Driver:
 
     def _pulse_taken(self, lane: _Lane, reference: ray.ObjectRef) -> None:
         try:
-            lane.under_way_s = ray.get(reference)
+            self._note_under_way(lane, ray.get(reference))
         except RayError:
-            lane.under_way_s = 0.0  # the work itself will tell that its actor died
+            self._note_under_way(lane, 0.0)  # the work itself will tell that its actor died
+
+    def _note_under_way(self, lane: _Lane, seconds: float) -> None:
+        lane.under_way_s = seconds
         self.job.tally.under_way_s = sum(lane.under_way_s for lane in self.lanes)
 
     def _again(self, segment: Segment) -> None:

@@ -17,7 +17,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.table import Table
 
-MOST_ROWS = 40
+MOST_ROWS = 16
 
 QUERIES = {
     "time per action": "select label, count(*) as times, sum(stop_s - start_s) as total_s from actions "
@@ -101,7 +101,7 @@ def next_steps(out: Path) -> str:
         source = json.dumps(pattern, ensure_ascii=False)
         code = f'import duckdb; duckdb.read_parquet({source}).query("actions", "{query}").show()'
         lines += ["", f"# {title}", f"uv run python -c {shlex.quote(code)}"]
-    lines += ["", "# your own videos", "uv run python run.py detect FOLDER --out out/mine"]
+    lines += ["", "# your own videos", "uv run run.py detect FOLDER --out out/mine"]
     return "\n".join(lines)
 
 
