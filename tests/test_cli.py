@@ -178,8 +178,8 @@ def test_found_actions_fit_the_terminal_and_stand_in_order_of_time(tmp_path: Pat
 
 def test_of_many_actions_the_best_are_shown(tmp_path: Path) -> None:
     text = shown(found_actions(make_results(tmp_path, actions=60)))
-    assert text.count("one.mp4") == 40 and " 0:19.5" not in text and "0:20.0" in text
-    assert "60 actions, the best 40 of them shown" in text
+    assert text.count("one.mp4") == 16 and "0:43.5" not in text and "0:44.0" in text
+    assert "60 actions, the best 16 of them shown" in text
 
 
 def test_timeline_is_as_long_as_the_video(tmp_path: Path) -> None:
