@@ -166,12 +166,7 @@ class _Driver:
         self.settings = settings
         self.pending: dict[ray.ObjectRef, Callable[[ray.ObjectRef], None]] = {}  # and what to do when they are ready
         self.tries = Tries(job.attempts)
-        nodes = [
-            Node(node["NodeID"], node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
-            for node in ray.nodes()
-            if node["Alive"]
-        ]
-        specs = lanes_of(nodes, settings.lanes, settings.decoders_per_lane, settings.threads)
+        specs = lanes_of(_living_nodes(), settings.lanes, settings.decoders_per_lane, settings.threads)
         if not specs:
             raise StopRun("the cluster has no machine with CPUs to work on")
         self.lanes = [self._new_lane(spec) for spec in specs]
@@ -187,6 +182,7 @@ class _Driver:
                 self.pending.pop(reference)(reference)
             if time.monotonic() - pulsed > _PULSE_EVERY_S:
                 pulsed = time.monotonic()
+                self._drop_lost_lanes()
                 self._take_pulse()
             self.job.progress.update()
 
@@ -237,14 +233,21 @@ class _Driver:
             except RayError as error:
                 raise StopRun(f"a worker cannot start: {_last_line(error)}") from None
 
+    def _drop_lost_lanes(self) -> None:
+        """A machine that is gone takes its lanes with it; their segments come back as deaths of their workers."""
+        living = {node.id for node in _living_nodes()}
+        self.lanes = [lane for lane in self.lanes if lane.spec.node in living]
+        if not self.lanes:
+            raise StopRun("Ray has lost every machine that was at work; give the same command again to go on")
+
     def _replace_decoder(self, lane: _Lane, slot: _Slot) -> None:
         ray.kill(slot.decoder)
         slot.decoder = self._new_decoder(lane.spec)
 
     def _replace_lane(self, lane: _Lane, dead: Any) -> None:
         """A dead vision actor leaves half-read streams behind, so its decoders go with it."""
-        if lane.vision is not dead:
-            return  # another segment of the lane told already
+        if lane.vision is not dead or lane not in self.lanes:
+            return  # another segment of the lane told already, or its machine is gone
         lane.deaths += 1
         if lane.deaths >= _DEATHS_IN_A_ROW:
             raise StopRun(
@@ -368,6 +371,14 @@ class _Driver:
             rest = self.job.ledger.withdraw(uri) if self.tries.is_deadly(uri) else []
             for one in (segment, *rest):
                 self.job.lose_segment(one, self.tries.error())
+
+
+def _living_nodes() -> list[Node]:
+    try:
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+    except (RayError, RuntimeError, OSError) as error:
+        raise StopRun(f"Ray does not answer any more: {_first_line(error)}; give the same command again") from None
+    return [Node(node["NodeID"], node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0)) for node in nodes]
 
 
 def _cause(error: RayTaskError) -> BaseException:
