@@ -167,6 +167,20 @@ def test_interrupt_keeps_what_is_committed(archive: Path, undisturbed: Path, tmp
     assert_same_tables(tmp_path, undisturbed)
 
 
+@pytest.mark.ray
+def test_a_ray_that_is_gone_stops_the_run_in_one_line(archive: Path, undisturbed: Path, tmp_path: Path) -> None:
+    process = start(archive, tmp_path, engine="ray")
+    _wait_for(lambda: _work_done(tmp_path) >= 1, process)
+    for child in psutil.Process(process.pid).children(recursive=True):
+        if child.name() == "raylet":
+            child.kill()
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "give the same command again" in output.strip().splitlines()[-1]
+    run(archive, tmp_path)
+    assert_same_tables(tmp_path, undisturbed)
+
+
 def _work_done(out: Path) -> int:
     return len(list(out.glob("_spool/*/*.npz"))) + 3 * len(list(out.glob("videos/*.parquet")))
 
