@@ -1,21 +1,19 @@
 """I3D: the published weights give the reference's numbers; a file that is not theirs is refused by name."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import nn
 from torchvision.models.video import R3D_18_Weights
 
 from detectors import backbones
 from detectors.backbones.carry import Carry
-from detectors.backbones.i3d import I3D, kinetics400
+from detectors.backbones.class_names import kinetics400
+from detectors.backbones.i3d import I3D
 from detectors.backbones.i3d_weights import HEAD, load_flax
-from detectors.backbones.inception import MaxPool, Stem, same_padding
-from detectors.backbones.stream import prepare
+from detectors.backbones.inference import Inference
 from detectors.weights import fetch
 
 # piergiaj's PyTorch I3D with the same weights: spatial means at the first step, logits averaged over 2 steps.
@@ -34,13 +32,7 @@ LOGITS = [
 TOP_5 = {390: 4.393345356, 394: 3.970131000, 327: 3.420630217, 256: 3.054191351, 97: 2.954484463}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors gain nothing from more, and threads that wait for each other lose much on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +47,28 @@ def golden_input() -> torch.Tensor:
 
 
 @pytest.mark.network
-@pytest.mark.parametrize(("precision", "tolerance"), [(None, 1e-3), ("float32", 1e-3), ("bfloat16", 3e-2)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-3), ("bfloat16", 3e-2)])
 def test_published_weights_give_the_references_numbers(precision: Any, tolerance: float) -> None:
-    network = backbones.load("i3d", fetch("i3d_kinetics400")).eval()
-    if precision is not None:
-        prepare(network, "cpu", precision)
-    frames_NCTHW = golden_input().to(next(network.parameters()).dtype)
+    inference = Inference(backbones.load("i3d", fetch("i3d_kinetics400")), precision=precision)
+    assert inference.head is not None
     with torch.inference_mode():
-        features_NSC, logits_NSK = network(frames_NCTHW)
-    assert features_NSC.shape == (1, 4, 1024)
-    assert float(features_NSC.mean()) == pytest.approx(MIXED_5C_MEAN, rel=tolerance)
-    pairs_SK = (logits_NSK[0, 1:] + logits_NSK[0, :-1]) / 2
-    np.testing.assert_allclose(features_NSC[0, 0, :8], FEATURES, rtol=tolerance, atol=tolerance * max(FEATURES))
+        map_NCSHW = inference.run_map(golden_input().to(inference.dtype), Carry(last=True))
+        features_SC = map_NCSHW[0].float().mean(dim=(2, 3)).T
+        logits_SK = inference.head(features_SC)
+    assert features_SC.shape == (4, 1024)
+    assert float(features_SC.mean()) == pytest.approx(MIXED_5C_MEAN, rel=tolerance)
+    pairs_SK = (logits_SK[1:] + logits_SK[:-1]) / 2
+    np.testing.assert_allclose(features_SC[0, :8], FEATURES, rtol=tolerance, atol=tolerance * max(FEATURES))
     np.testing.assert_allclose(pairs_SK[0, :8], LOGITS, rtol=tolerance, atol=tolerance * max(LOGITS))
     np.testing.assert_allclose(pairs_SK.mean(0)[list(TOP_5)], list(TOP_5.values()), rtol=tolerance)
+
+
+@pytest.mark.network
+def test_a_whole_clip_is_classified_as_by_the_reference() -> None:
+    network = backbones.load("i3d", fetch("i3d_kinetics400")).eval()
+    with torch.inference_mode():
+        logits_NK = network(golden_input())
+    np.testing.assert_allclose(logits_NK[0, list(TOP_5)], list(TOP_5.values()), rtol=1e-3)
 
 
 def test_the_network_has_the_published_size(network: I3D) -> None:
@@ -83,7 +83,7 @@ def as_stored(network: I3D) -> dict[str, Any]:
     params: dict[str, Any] = {}
     statistics: dict[str, Any] = {}
     names = {"0": "Conv3d_0a_1x1", "1": "Conv3d_0b_3x3"}
-    for name, unit in network.layers.named_modules():
+    for name, unit in network.trunk.named_modules():
         if not hasattr(unit, "conv"):
             continue
         layer, *branch = name.split(".")
@@ -112,7 +112,7 @@ def put(tree: dict[str, Any], path: list[str], value: Any) -> None:
 
 def test_weights_survive_the_way_through_the_published_layout(network: I3D) -> None:
     other = I3D()
-    load_flax(other.layers, other.head, as_stored(network))
+    load_flax(other.trunk, other.head, as_stored(network))
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(other.state_dict()[name], tensor, msg=name)
 
@@ -121,75 +121,34 @@ def test_a_missing_tensor_is_named(network: I3D) -> None:
     content = as_stored(network)
     del content["params"]["Mixed_4f"]["Branch_2/Conv3d_0b_3x3"]["Conv_0"]["kernel"]
     with pytest.raises(ValueError, match=r"missing \['params/Mixed_4f/Branch_2/Conv3d_0b_3x3/Conv_0/kernel'\]"):
-        load_flax(network.layers, network.head, content)
+        load_flax(network.trunk, network.head, content)
 
 
 def test_a_tensor_too_many_is_named(network: I3D) -> None:
     content = as_stored(network)
     content["params"]["Conv3d_1a_7x7"]["Conv_0"]["bias"] = np.zeros(64, np.float32)
     with pytest.raises(ValueError, match=r"unknown \['params/Conv3d_1a_7x7/Conv_0/bias'\]"):
-        load_flax(network.layers, network.head, content)
+        load_flax(network.trunk, network.head, content)
 
 
 def test_a_tensor_of_another_shape_is_named(network: I3D) -> None:
     content = as_stored(network)
     content["params"]["Logits/Conv3d_0c_1x1"]["Conv_0"]["bias"] = np.zeros(600, np.float32)
     with pytest.raises(ValueError, match=rf"{HEAD}/bias has shape \(600,\), expected \(400,\)"):
-        load_flax(network.layers, network.head, content)
+        load_flax(network.trunk, network.head, content)
 
 
 def test_an_unknown_backbone_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown backbone 'i3b'; choose one of i3d"):
+    with pytest.raises(ValueError, match="unknown backbone 'i3b'; choose one of i3d, mc3_18"):
         backbones.create("i3b")
-
-
-def test_preparing_does_not_change_the_result() -> None:
-    torch.manual_seed(5)
-    network = I3D().eval()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm3d):
-            nn.init.uniform_(module.running_var, 0.01, 0.1)
-            nn.init.uniform_(module.running_mean, -0.1, 0.1)
-    frames_NCTHW = torch.randn(2, 3, 16, 45, 64)
-    with torch.inference_mode():
-        expected = network(frames_NCTHW)
-        found = prepare(network, "cpu", "float32")(frames_NCTHW)
-    for ours, theirs in zip(found, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * float(theirs.abs().max()))
-
-
-@pytest.mark.parametrize(("height", "width"), [(32, 48), (45, 33)])
-def test_the_stem_packed_for_bfloat16_computes_the_same(height: int, width: int) -> None:
-    torch.manual_seed(11)
-    stem = Stem(16).eval().requires_grad_(False)
-    x_NCTHW = torch.randn(1, 3, 16, height, width)
-    expected = stem(x_NCTHW, Carry(last=True))
-    stem.fold(torch.bfloat16)
-    found = stem(x_NCTHW.bfloat16(), Carry(last=True)).float()
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-2 * float(expected.max()))
 
 
 def test_it_can_be_trained() -> None:
     network = I3D(class_names=("a", "b")).train()
-    _, logits_NSK = network(torch.randn(2, 3, 16, 32, 32))
-    logits_NSK.sum().backward()
-    assert logits_NSK.shape == (2, 2, 2)
+    logits_NK = network(torch.randn(2, 3, 16, 32, 32))
+    logits_NK.sum().backward()
+    assert logits_NK.shape == (2, 2)
     assert all(parameter.grad is not None for parameter in network.parameters())
-
-
-@pytest.mark.parametrize(
-    ("kernel", "stride"),
-    [((3, 3, 3), (1, 1, 1)), ((1, 3, 3), (1, 2, 2)), ((3, 3, 3), (2, 2, 2)), ((2, 2, 2), (2, 2, 2))],
-)
-@pytest.mark.parametrize(("height", "width"), [(8, 10), (7, 5), (1, 2)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_pooling_is_max_pooling(kernel: Any, stride: Any, height: int, width: int, dtype: torch.dtype) -> None:
-    x_NCTHW = torch.rand(2, 3, 8, height, width).to(dtype)
-    padding: list[int] = []
-    for size in zip((width, height, 8), kernel[::-1], stride[::-1], strict=True):
-        padding += same_padding(*size)
-    expected = F.max_pool3d(F.pad(x_NCTHW, padding), kernel, stride)
-    torch.testing.assert_close(MaxPool(kernel, stride)(x_NCTHW, Carry(last=True)), expected, rtol=0, atol=0)
 
 
 def test_class_names_are_those_of_torchvision() -> None:

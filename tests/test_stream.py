@@ -1,163 +1,198 @@
-"""Frames pushed in pieces, computed in chunks: the same steps as one pass over the whole run."""
+"""Frames pushed in pieces of any length: the same steps, dense or window by window, as the plain network gives."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
+from networks import enliven, lively
 from torch import nn
 
-from detectors.backbones import create
-from detectors.backbones.carry import Carry, Window, align, over_time
-from detectors.backbones.stream import FeatureStream, compute_dtype, prepare
+from detectors.backbones.contract import Backbone, Contract, Encoded, mean_of_steps
+from detectors.backbones.inference import Inference, Steps
+from detectors.backbones.stream import FeatureStream, open_stream
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SIZE = 32
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors gain nothing from more, and threads that wait for each other lose much on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+class Clips(Backbone):
+    """A small network that sees whole clips: 12 frames every 4."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = None
+        self.conv = nn.Conv3d(3, 6, (12, 3, 3), stride=(1, 4, 4))
+        self.head = nn.Linear(6, 5)
+        self.contract = Contract(
+            rate=10.0,
+            short_side=SIZE,
+            clip_frames=12,
+            stride=4,
+            dense=False,
+            halo_before=4,
+            halo_after=4,
+            square=True,
+            size_multiple=SIZE,
+            map_stride=4,
+            feature_channels=6,
+            class_names=tuple("abcde"),
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+        )
+
+    def encode(self, clips_NCTHW: torch.Tensor) -> Encoded:
+        map_NCSHW = self.conv(clips_NCTHW)
+        return Encoded(mean_of_steps(map_NCSHW), map_NCSHW)
+
+    def load(self, path: object) -> None:
+        raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
-def backbone() -> nn.Module:
-    """Random weights, scaled so that signals neither die nor explode."""
-    torch.manual_seed(7)
-    module = create("i3d")
-    for part in module.modules():
-        if isinstance(part, nn.Conv3d):
-            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
-    return prepare(module, "cpu", "float32")
+def i3d() -> Backbone:
+    return lively("i3d")
+
+
+@pytest.fixture(scope="module")
+def dense(i3d: Backbone) -> Inference:
+    return Inference(i3d)
+
+
+@pytest.fixture(scope="module")
+def windowed() -> Inference:
+    network = Clips()
+    enliven(network)
+    return Inference(network)
 
 
 def frames(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
 
 
-def in_one_pass(backbone: nn.Module, frames_THWC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    padded_THWC = np.concatenate([frames_THWC, np.repeat(frames_THWC[-1:], -len(frames_THWC) % 8, axis=0)])
-    x_NCTHW = torch.from_numpy(padded_THWC).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+def normalised(frames_THWC: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(frames_THWC).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+
+
+def to_whole_steps(frames_THWC: np.ndarray, stride: int) -> np.ndarray:
+    return np.concatenate([frames_THWC, np.repeat(frames_THWC[-1:], -len(frames_THWC) % stride, axis=0)])
+
+
+def in_one_pass(backbone: Backbone, frames_THWC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """By the plain network."""
+    assert backbone.trunk is not None and backbone.head is not None
     with torch.inference_mode():
-        features_NSC, logits_NSK = backbone(x_NCTHW)
-    return features_NSC[0].numpy(), logits_NSK[0].numpy()
+        map_NCSHW = backbone.trunk(normalised(to_whole_steps(frames_THWC, backbone.contract.stride)))
+        features_SC = map_NCSHW.mean((3, 4))[0].T
+        return features_SC.numpy(), backbone.head(features_SC).numpy()
 
 
-def streamed(
-    backbone: nn.Module, frames_THWC: np.ndarray, pieces: list[int], chunk_frames: int
-) -> tuple[np.ndarray, ...]:
-    stream = FeatureStream(backbone, chunk_frames=chunk_frames)
-    results, start = [], 0
+def pushed(stream: FeatureStream, frames_THWC: np.ndarray, pieces: Sequence[int], *, end: bool = True) -> Steps:
+    parts, start = [], 0
     while start < len(frames_THWC):
         for piece in pieces:
-            results.append(stream.push(frames_THWC[start : start + piece]))
+            parts += stream.push(frames_THWC[start : start + piece])
             start += piece
-    results.append(stream.finish())
-    return tuple(np.concatenate(parts) for parts in zip(*results, strict=True))
+    parts += stream.finish(end=end)
+    columns = zip(*parts, strict=True)
+    return Steps(*(None if column[0] is None else np.concatenate(column) for column in columns))
 
 
-def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
-    assert found.shape == expected.shape
-    assert found.dtype == np.float32
-    assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+def assert_close(found: np.ndarray | None, expected: np.ndarray) -> None:
+    assert found is not None and found.shape == expected.shape and found.dtype == np.float32
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+# Dense
 
 
 @pytest.mark.parametrize(
     ("count", "chunk_frames"), [(1, 64), (8, 8), (13, 8), (64, 24), (65, 64), (150, 16), (150, 104)]
 )
-def test_chunks_give_what_one_pass_gives(backbone: nn.Module, chunk_frames: int, count: int) -> None:
+def test_chunks_give_what_one_pass_gives(i3d: Backbone, dense: Inference, chunk_frames: int, count: int) -> None:
     frames_THWC = frames(count)
-    expected = in_one_pass(backbone, frames_THWC)
-    found = streamed(backbone, frames_THWC, [chunk_frames], chunk_frames)
-    assert len(found[0]) == -(-count // 8)
-    for ours, theirs in zip(found, expected, strict=True):
-        assert_close(ours, theirs)
+    features_SC, logits_SK = in_one_pass(i3d, frames_THWC)
+    found = pushed(open_stream(dense, chunk_frames=chunk_frames), frames_THWC, [chunk_frames])
+    assert len(found.features_SC) == -(-count // 8)
+    assert_close(found.features_SC, features_SC)
+    assert_close(found.logits_SK, logits_SK)
 
 
 @pytest.mark.parametrize("pieces", [[1], [7, 90, 0, 11]])
-def test_the_sizes_of_the_pieces_do_not_matter(backbone: nn.Module, pieces: list[int]) -> None:
+def test_the_sizes_of_the_pieces_do_not_matter(dense: Inference, pieces: list[int]) -> None:
     frames_THWC = frames(150)
-    expected = streamed(backbone, frames_THWC, [150], 64)
-    found = streamed(backbone, frames_THWC, pieces, 64)
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_array_equal(found[1], expected[1])
+    expected = pushed(open_stream(dense), frames_THWC, [150])
+    found = pushed(open_stream(dense), frames_THWC, pieces)
+    for ours, theirs in zip(found[:2], expected[:2], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_run_without_frames_has_no_steps(backbone: nn.Module) -> None:
-    stream = FeatureStream(backbone)
-    for features_SC, logits_SK in (stream.push(frames(0)), stream.finish()):
-        assert features_SC.shape == (0, 1024)
-        assert logits_SK.shape == (0, 400)
+def test_a_run_without_frames_has_no_steps(dense: Inference, windowed: Inference) -> None:
+    for inference in (dense, windowed):
+        stream = open_stream(inference, chunk_frames=8)
+        assert stream.push(frames(0)) == [] and stream.finish() == []
 
 
-@pytest.mark.parametrize("first_step", [6, 8])
-def test_halo_makes_the_inside_exact(backbone: nn.Module, first_step: int) -> None:
-    """Halo frames are rounded up to whole steps, so that steps keep their phase."""
-    contract = backbone.contract
-    frames_THWC = frames(176)
-    whole_SC, _ = in_one_pass(backbone, frames_THWC)
-    steps_before = -(-contract.halo_before // 8)
-    steps_after = -(-contract.halo_after // 8)
-    stop_step = first_step + 5
-    cut_THWC = frames_THWC[8 * (first_step - steps_before) : 8 * (stop_step + steps_after)]
-    cut_SC, _ = in_one_pass(backbone, cut_THWC)
-    assert_close(cut_SC[steps_before : steps_before + 5], whole_SC[first_step:stop_step])
+@pytest.mark.parametrize("tail", [0, 3, 8])
+def test_of_a_run_cut_out_the_steps_are_those_of_the_whole(i3d: Backbone, dense: Inference, tail: int) -> None:
+    """Just the halo is shown beyond the steps wanted, and a few frames more."""
+    contract, frames_THWC, first, stop = i3d.contract, frames(176), 8, 11
+    start = (first - 6) * 8
+    stream = open_stream(dense, cut=True, chunk_frames=16)
+    assert stream.first_step == 6
+    found = pushed(stream, frames_THWC[start : 8 * stop + contract.halo_after + tail], [11], end=False)
+    assert len(found.features_SC) == 3 + (tail == 8)
+    assert_close(found.features_SC[:3], in_one_pass(i3d, frames_THWC)[0][first:stop])
 
 
-def test_frames_outside_the_receptive_field_do_not_matter(backbone: nn.Module) -> None:
-    contract, step = backbone.contract, 7
-    frames_THWC = frames(128)
-    first, last = 8 * step - contract.halo_before, 8 * step + 7 + contract.halo_after
-    expected_SC, _ = in_one_pass(backbone, frames_THWC)
-    outside_THWC = frames_THWC.copy()
-    outside_THWC[:first], outside_THWC[last + 1 :] = 255, 255
-    found_SC, _ = in_one_pass(backbone, outside_THWC)
-    assert_close(found_SC[step], expected_SC[step])
-    for edge in (first, last):
-        inside_THWC = frames_THWC.copy()
-        inside_THWC[edge] = 255
-        found_SC, _ = in_one_pass(backbone, inside_THWC)
-        assert np.abs(found_SC[step] - expected_SC[step]).max() > 0
+def test_a_run_cut_out_may_hold_the_end_of_the_recording(i3d: Backbone, dense: Inference) -> None:
+    frames_THWC = frames(141)
+    found = pushed(open_stream(dense, cut=True, chunk_frames=16), frames_THWC[8:], [50])
+    assert_close(found.features_SC, in_one_pass(i3d, frames_THWC)[0][7:])
 
 
-def test_chunks_that_are_no_whole_steps_are_refused(backbone: nn.Module) -> None:
+def test_maps_are_what_features_are_means_of(dense: Inference, windowed: Inference) -> None:
+    for inference in (dense, windowed):
+        steps = pushed(open_stream(inference, chunk_frames=16, maps=True), frames(40), [9])
+        assert steps.maps_SCHW is not None
+        assert steps.maps_SCHW.shape[2] == -(-SIZE // inference.contract.map_stride)
+        np.testing.assert_allclose(steps.maps_SCHW.mean((2, 3)), steps.features_SC, rtol=1e-4, atol=1e-5)
+        assert pushed(open_stream(inference, chunk_frames=16), frames(40), [9]).maps_SCHW is None
+
+
+def test_chunks_that_are_no_whole_steps_are_refused(dense: Inference) -> None:
     with pytest.raises(ValueError, match="multiple of 8, got 12"):
-        FeatureStream(backbone, chunk_frames=12)
+        open_stream(dense, chunk_frames=12)
 
 
-@pytest.mark.parametrize(("has_units", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_precision_follows_the_hardware(
-    monkeypatch: pytest.MonkeyPatch, has_units: bool, expected: torch.dtype
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_units}, raising=False)
-    assert compute_dtype("cuda", "auto") is torch.bfloat16
-    assert compute_dtype("cpu", "auto") is torch.float32
-    assert compute_dtype("cpu", "fast") is expected
+# Window by window
 
 
-@pytest.mark.parametrize("window", [Window(3, 1, 1, 1), Window(7, 2, 2, 3), Window(1, 2), Window(5, 4, 2, 2)])
-@pytest.mark.parametrize("lengths", [[12, 20, 8], [1, 1, 3, 0, 35], [0, 40]])
-def test_any_window_slides_over_any_chunks(window: Window, lengths: list[int]) -> None:
-    x_NCTHW = torch.arange(40.0).view(1, 1, 40, 1, 1)
-
-    def means(x_NCTHW: torch.Tensor) -> torch.Tensor:
-        return x_NCTHW.unfold(2, window.kernel, window.stride).mean(-1)
-
-    whole_NCTHW = over_time(means, x_NCTHW, window=window, carry=Carry(last=True), key="")
-    carry, parts = Carry(), []
-    for index, chunk_NCTHW in enumerate(x_NCTHW.split(lengths, dim=2)):
-        carry.last = index == len(lengths) - 1
-        parts.append(over_time(means, chunk_NCTHW, window=window, carry=carry, key=""))
-    torch.testing.assert_close(torch.cat(parts, dim=2), whole_NCTHW)
+def by_hand(inference: Inference, frames_THWC: np.ndarray) -> np.ndarray:
+    """Step j sees frames 4j - 4 .. 4j + 7, the first and the last standing in for what is not there."""
+    steps = -(-len(frames_THWC) // 4)
+    index = np.clip(4 * np.arange(steps)[:, None] + np.arange(-4, 8), 0, len(frames_THWC) - 1)
+    clips_NCTHW = torch.cat([normalised(frames_THWC[one]) for one in index])
+    with torch.inference_mode():
+        features_NC: np.ndarray = inference._encode(clips_NCTHW).features_NC.numpy()
+    return features_NC
 
 
-def test_branches_that_lag_are_waited_for() -> None:
-    x_NCTHW = torch.arange(10.0).view(1, 1, 10, 1, 1)
-    carry = Carry()
-    first = align([x_NCTHW[:, :, :6], x_NCTHW[:, :, :2]], carry=carry, key="")
-    second = align([x_NCTHW[:, :, 6:], x_NCTHW[:, :, 2:9]], carry=carry, key="")
-    assert [part.flatten().tolist() for part in first] == [[0, 1], [0, 1]]
-    assert [part.flatten().tolist() for part in second] == [[2, 3, 4, 5, 6, 7, 8]] * 2
+@pytest.mark.parametrize("chunk_frames", [4, 24, 100])
+@pytest.mark.parametrize(("count", "pieces"), [(1, [1]), (3, [1]), (4, [4]), (30, [7]), (41, [41]), (48, [1, 20])])
+def test_every_step_has_its_window(windowed: Inference, count: int, pieces: list[int], chunk_frames: int) -> None:
+    frames_THWC = frames(count)
+    found = pushed(open_stream(windowed, chunk_frames=chunk_frames), frames_THWC, pieces)
+    assert_close(found.features_SC, by_hand(windowed, frames_THWC))
+    assert found.logits_SK is not None and found.logits_SK.shape == (-(-count // 4), 5)
+
+
+def test_windows_of_a_run_cut_out_are_those_of_the_whole(windowed: Inference) -> None:
+    frames_THWC = frames(60)
+    stream = open_stream(windowed, cut=True, chunk_frames=24)
+    assert stream.first_step == 1
+    found = pushed(stream, frames_THWC[16 : 36 + 4], [5], end=False)
+    assert_close(found.features_SC, by_hand(windowed, frames_THWC)[5:9])
+    ended = pushed(open_stream(windowed, cut=True), frames_THWC[16:], [5])
+    assert_close(ended.features_SC, by_hand(windowed, frames_THWC)[5:])

@@ -1,23 +1,56 @@
 """Backbones by name. A new one is a file, a line here and a config."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from detectors.backbones import torchvision_video
 from detectors.backbones.contract import Backbone
 from detectors.backbones.i3d import I3D
+from detectors.backbones.slowfast import DESIGNS, SlowFast, SlowFastDetection
 
-BACKBONES: dict[str, type[Backbone]] = {"i3d": I3D}
+BACKBONES: dict[str, Callable[..., Backbone]] = {
+    "i3d": I3D,
+    **{name: partial(SlowFastDetection if one.detection else SlowFast, one) for name, one in DESIGNS.items()},
+    **{name: partial(maker, name) for name, maker in torchvision_video.MAKERS.items()},
+}
+
+# The weights a backbone has unless others are asked for; none are published for those that are not here.
+PUBLISHED = {
+    "i3d": "i3d_kinetics400",
+    "slowfast_r50_4x16": "slowfast_r50_4x16_kinetics400",
+    "slowfast_r50_8x8": "slowfast_r50_8x8_kinetics400",
+    "slowfast_r101_8x8": "slowfast_r101_8x8_kinetics400",
+    "slowfast_r50_8x8_detection": "slowfast_r50_8x8_ava",
+    "slowfast_r101_8x8_detection": "slowfast_r101_32x2_nonlocal_ava",
+    **{name: f"{name}_kinetics400" for name in torchvision_video.MAKERS},
+}
+
+RANDOM, RANDOM_SEED = "random", 0  # asked for by that name: weights to try a run with
 
 
 def create(name: str, **settings: Any) -> Backbone:
-    """A backbone with random weights; `settings` are its constructor's arguments."""
+    """A backbone with random weights; `settings` are its constructor's arguments, as `class_names`."""
     if name not in BACKBONES:
         raise ValueError(f"unknown backbone {name!r}; choose one of {', '.join(sorted(BACKBONES))}")
     return BACKBONES[name](**settings)
 
 
-def load(name: str, path: Path, **settings: Any) -> Backbone:
-    """A backbone with the weights of a file."""
-    backbone = create(name, **settings)
-    backbone.load(path)
-    return backbone
+def outline(name: str) -> Backbone:
+    """A backbone without memory for its weights, to be asked about itself."""
+    with torch.device("meta"):
+        return create(name).eval()
+
+
+def load(name: str, path: Path | None, **settings: Any) -> Backbone:
+    """A backbone with the weights of a file; without one with random weights, always the same ones."""
+    if path is not None:
+        backbone = create(name, **settings)
+        backbone.load(path)
+        return backbone
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(RANDOM_SEED)
+        return create(name, **settings)

@@ -1,26 +1,32 @@
-"""What every backbone promises, so that stages can feed any of them without knowing which it is."""
+"""What every backbone promises, so that stages can feed any of them without knowing which it is.
+
+Shape letters: N clips or runs, C channels, T frames, H rows, W columns, S steps, h x w cells of a map, K classes.
+"""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
-
-from detectors.backbones.carry import Carry
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """How a dense backbone sees time and pixels. Step j owns frames [j * stride, (j + 1) * stride)."""
+    """How a backbone sees time and pixels. Step j owns frames [j * stride, (j + 1) * stride) of a run."""
 
+    rate: float  # frames a second it was trained with
+    short_side: int  # pixels of the shorter side, likewise
+    clip_frames: int  # frames of a training clip, and of a window
     stride: int  # frames a step
-    halo_before: int  # frames it sees before the first frame a step owns
-    halo_after: int  # frames it sees after the last frame a step owns
+    dense: bool  # runs along a whole recording, each frame computed once; else clip by clip, each step its window
+    halo_before: int  # frames it sees before the first frame that a step owns
+    halo_after: int  # frames it sees after the last frame that a step owns
+    square: bool  # takes pictures of short_side x short_side only
     size_multiple: int  # height and width should be multiples of this, pixels
+    map_stride: int  # pixels from one cell of the feature map to the next
     feature_channels: int
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...] = field(repr=False)
     mean: tuple[float, float, float]  # of RGB in 0..1
     std: tuple[float, float, float]
 
@@ -30,23 +36,50 @@ class Contract:
         return self.halo_before + self.stride + self.halo_after
 
 
-@runtime_checkable
-class Foldable(Protocol):
-    """A layer that has a faster form for inference."""
+class Encoded(NamedTuple):
+    """What a backbone makes of clips."""
 
-    def fold(self, dtype: torch.dtype) -> None:
-        """Take that form, in place, with weights of `dtype`."""
+    features_NC: Tensor
+    map_NCSHW: Tensor
 
 
 class Backbone(nn.Module, ABC):
-    """A network from normalised frames (N, 3, T, H, W) to features (N, S, C) and logits (N, S, K) of the same steps."""
+    """A network from normalised clips (N, 3, T, H, W) to class logits (N, K), by way of features and a map.
+
+    `trunk`, where there is one, is plain torch from frames (N, 3, T, H, W) to a map (N, C, T / stride, h, w) whose mean
+    over the picture is a step's feature; `head` takes features (..., C) to logits (..., K). A network that classifies
+    boxes only has no `head`.
+    """
 
     contract: Contract
+    trunk: nn.Module | None
+    head: nn.Module | None
 
     @abstractmethod
-    def forward(self, frames_NCTHW: Tensor, carry: Carry | None = None) -> tuple[Tensor, Tensor]:
-        """Without a carry the frames are a whole run; with one, the next chunk of it. T is a multiple of the stride."""
+    def encode(self, clips_NCTHW: Tensor) -> Encoded:
+        """Features and feature map of whole clips, as the network was trained."""
 
     @abstractmethod
     def load(self, path: Path) -> None:
-        """Fill in the weights of a file, before the network is prepared for inference."""
+        """Fill in the weights of a file. Raises WeightsError if it is not this network's."""
+
+    def key_in(self, layout: str, key: str) -> str:
+        """Where a checkpoint of that layout keeps what our state dict calls `key`. Raises ValueError, KeyError."""
+        if layout != "native":
+            raise ValueError(f"{type(self).__name__} has no layout {layout!r}, only 'native'")
+        return key
+
+    def forward(self, clips_NCTHW: Tensor) -> Tensor:
+        """Class logits (N, K) of whole clips: the published function."""
+        if self.head is None:
+            raise ValueError(f"{type(self).__name__} classifies boxes, not whole pictures")
+        logits_NK: Tensor = self.head(self.encode(clips_NCTHW).features_NC)
+        return logits_NK
+
+
+def mean_of_steps(map_NCSHW: Tensor, pooled_steps: int = 1) -> Tensor:
+    """Features (N, C) of a clip: the mean over the picture and over all means of so many neighbouring steps."""
+    features_NCS = map_NCSHW.mean(dim=(3, 4))
+    if 1 < pooled_steps <= features_NCS.shape[2]:
+        features_NCS = features_NCS.unfold(2, pooled_steps, 1).mean(-1)
+    return features_NCS.mean(2)

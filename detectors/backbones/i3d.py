@@ -1,20 +1,22 @@
-"""I3D: Inception-v1 inflated to three dimensions (CVPR 2017, arXiv 1705.07750), run densely over time.
+"""I3D: Inception-v1 inflated to three dimensions (CVPR 2017, arXiv 1705.07750).
 
 Padding in time is that of a run whose length is a multiple of 8, so that step j always sees frames 8j - 44 .. 8j + 54.
-Shape letters: N runs, C channels, T frames, H rows, W columns, S steps, K classes.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
-from detectors.backbones.carry import Carry
-from detectors.backbones.contract import Backbone, Contract
+from detectors.backbones.class_names import kinetics400
+from detectors.backbones.contract import Backbone, Contract, Encoded, mean_of_steps
+from detectors.backbones.dense import view_of
 from detectors.backbones.i3d_weights import load_flax
-from detectors.backbones.inception import MaxPool, Mixed, Stem, Unit, Widths
+from detectors.backbones.inception import Mixed, Unit, Widths
+from detectors.backbones.layers import SameMaxPool3d
 from detectors.numpy_pickle import load_numpy_pickle
+from detectors.web_file import WeightsError
 
 MIXED: dict[str, Widths] = {
     "3b": (64, 96, 128, 16, 32, 32),
@@ -32,53 +34,57 @@ MIXED: dict[str, Widths] = {
 class I3D(Backbone):
     """Frames in -1..1 to one feature and one row of class logits every 8 frames."""
 
+    trunk: nn.Sequential
+    head: nn.Linear
+
     def __init__(self, class_names: tuple[str, ...] | None = None) -> None:
         super().__init__()
         names = class_names or kinetics400()
+        self.trunk = nn.Sequential(OrderedDict(_layers()))
+        self.head = nn.Linear(1024, len(names))
+        view = view_of(self.trunk)
         self.contract = Contract(
-            stride=8,
-            halo_before=44,
-            halo_after=47,
+            rate=25.0,
+            short_side=224,
+            clip_frames=64,
+            stride=view.stride,
+            dense=True,
+            halo_before=view.halo_before,
+            halo_after=view.halo_after,
+            square=False,
             size_multiple=32,
+            map_stride=32,
             feature_channels=1024,
             class_names=names,
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),
         )
-        self.layers = nn.ModuleDict(dict(_layers()))
-        self.head = nn.Linear(1024, len(names))
 
-    def forward(self, frames_NCTHW: Tensor, carry: Carry | None = None) -> tuple[Tensor, Tensor]:
-        """Features (N, S, C) and logits (N, S, K); without a carry the frames are a whole run, T a multiple of 8."""
-        carry = carry or Carry(last=True)
-        x_NCTHW = frames_NCTHW
-        for layer in self.layers.values():
-            x_NCTHW = layer(x_NCTHW, carry)
-        features_NSC = x_NCTHW.mean(dim=(3, 4), dtype=torch.float32).transpose(1, 2)
-        return features_NSC, self.head(features_NSC)
+    def encode(self, clips_NCTHW: Tensor) -> Encoded:
+        """Of clips whose length is a multiple of 8; features are averaged over pairs of steps, as published."""
+        map_NCSHW = self.trunk(clips_NCTHW)
+        return Encoded(mean_of_steps(map_NCSHW, pooled_steps=2), map_NCSHW)
 
     def load(self, path: Path) -> None:
-        """Raises WeightsError or ValueError if the file is not the published one's kind."""
-        load_flax(self.layers, self.head, load_numpy_pickle(path))
-
-
-def kinetics400() -> tuple[str, ...]:
-    """The class names in the order of the weights; a file of ours, since importing torchvision takes seconds."""
-    return tuple(Path(__file__).with_name("kinetics400.txt").read_text(encoding="utf-8").splitlines())
+        """Raises WeightsError if the file is not the published one's kind."""
+        try:
+            load_flax(self.trunk, self.head, load_numpy_pickle(path))
+        except ValueError as error:
+            raise WeightsError(f"{path}: {error}") from None
 
 
 def _layers() -> Iterator[tuple[str, nn.Module]]:
-    yield "Conv3d_1a_7x7", Stem(64)
-    yield "MaxPool3d_2a_3x3", MaxPool((1, 3, 3), (1, 2, 2))
+    yield "Conv3d_1a_7x7", Unit(3, 64, 7, 2)
+    yield "MaxPool3d_2a_3x3", SameMaxPool3d((1, 3, 3), (1, 2, 2))
     yield "Conv3d_2b_1x1", Unit(64, 64)
     yield "Conv3d_2c_3x3", Unit(64, 192, 3)
-    yield "MaxPool3d_3a_3x3", MaxPool((1, 3, 3), (1, 2, 2))
+    yield "MaxPool3d_3a_3x3", SameMaxPool3d((1, 3, 3), (1, 2, 2))
     channels = 192
     for name, widths in MIXED.items():
         if name == "4b":
-            yield "MaxPool3d_4a_3x3", MaxPool((3, 3, 3), (2, 2, 2))
+            yield "MaxPool3d_4a_3x3", SameMaxPool3d((3, 3, 3), (2, 2, 2))
         if name == "5b":
-            yield "MaxPool3d_5a_2x2", MaxPool((2, 2, 2), (2, 2, 2))
+            yield "MaxPool3d_5a_2x2", SameMaxPool3d((2, 2, 2), (2, 2, 2))
         block = Mixed(channels, widths)
         channels = block.channels_out
         yield f"Mixed_{name}", block

@@ -20,7 +20,7 @@ BRANCHES = {
 HEAD = "params/Logits/Conv3d_0c_1x1/Conv_0"
 
 
-def load_flax(layers: nn.ModuleDict, head: nn.Linear, content: Mapping[str, Any]) -> None:
+def load_flax(layers: nn.Sequential, head: nn.Linear, content: Mapping[str, Any]) -> None:
     """Fill a network not prepared yet. Raises ValueError naming what is missing, left over or of another shape."""
     stored = dict(_leaves(content))
     targets = dict(_targets(layers, head))
@@ -41,10 +41,10 @@ def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, np
             yield f"{prefix}{name}", child
 
 
-def _targets(layers: nn.ModuleDict, head: nn.Linear) -> Iterator[tuple[str, Tensor]]:
+def _targets(layers: nn.Sequential, head: nn.Linear) -> Iterator[tuple[str, Tensor]]:
     """Every tensor of ours under its path in the file."""
     for name, unit in layers.named_modules():
-        if isinstance(unit, Unit) and unit.norm is not None:
+        if isinstance(unit, Unit):
             layer, _, branch = name.partition(".")
             path = f"{layer}/{BRANCHES[branch]}" if branch else layer
             yield f"params/{path}/Conv_0/kernel", unit.conv.weight

@@ -1,111 +1,155 @@
-"""A run of frames, pushed in pieces of any length, to features and logits: one pass, constant shapes, bounded memory.
+"""A run of frames, pushed in pieces of any length, to features and logits: bounded memory, one order of steps.
 
-Shape letters: T frames, H rows, W columns, S steps, C feature channels, K classes, N = 1.
+A run may be cut out of a longer one: then it gives only the steps that it shows all of, `first_step` onwards.
+Shape letters: T frames, H rows, W columns, S steps.
 """
 
-from typing import Literal
+from abc import ABC, abstractmethod
+from collections import deque
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from detectors.backbones.carry import Carry
-from detectors.backbones.contract import Backbone, Foldable
-
-Precision = Literal["auto", "fast", "float32", "bfloat16"]
-Steps = tuple[np.ndarray, np.ndarray]  # features (S, C) and logits (S, K), both float32
+from detectors.backbones.carry import Carry, View
+from detectors.backbones.inference import Fetched, Inference, Steps
 
 
-def compute_dtype(device: torch.device | str, precision: Precision) -> torch.dtype:
-    """auto: bfloat16 on a GPU, float32 on a CPU; fast: bfloat16 on a CPU with matrix units for it (AMX) too."""
-    if precision in ("float32", "bfloat16"):
-        return torch.float32 if precision == "float32" else torch.bfloat16
-    cpu_has: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch tells nothing
-    has_units = torch.device(device).type == "cuda" or (precision == "fast" and cpu_has.get("amx_bf16", False))
-    return torch.bfloat16 if has_units else torch.float32
+class FeatureStream(ABC):
+    """One contiguous run. Step j owns its frames [j * stride, (j + 1) * stride)."""
 
+    def __init__(self, inference: Inference, *, cut: bool, chunk_frames: int, maps: bool) -> None:
+        """`cut`: frames before the run exist but are not shown. `chunk_frames`: computed at once, whole steps."""
+        contract = inference.contract
+        if chunk_frames < 1 or chunk_frames % contract.stride:
+            raise ValueError(f"chunk_frames must be a multiple of {contract.stride}, got {chunk_frames}")
+        self.inference, self.contract, self.chunk_frames, self.maps = inference, contract, chunk_frames, maps
+        self.first_step = -(-contract.halo_before // contract.stride) if cut else 0
+        self._waiting: deque[np.ndarray] = deque()
+        self._count = 0  # frames that wait
+        self._under_way: deque[Fetched] = deque()
 
-def prepare(backbone: Backbone, device: torch.device | str, precision: Precision = "auto") -> Backbone:
-    """Make a backbone ready for inference, in place: layers folded, in the precision asked for."""
-    backbone.eval().requires_grad_(False)
-    dtype = compute_dtype(device, precision)
-    # What cannot be folded stays float32, as a head does: it costs nothing and decides the scores.
-    for module in list(backbone.modules()):
-        if isinstance(module, Foldable):
-            module.fold(dtype)
-    return backbone.to(device)
-
-
-class FeatureStream:
-    """One contiguous run through a prepared backbone. Step j of the run covers its frames [j, j + 1) * stride."""
-
-    def __init__(
-        self,
-        backbone: Backbone,
-        *,
-        device: torch.device | str = "cpu",
-        precision: Precision = "auto",
-        chunk_frames: int = 64,
-    ) -> None:
-        self.backbone = backbone
-        self.contract = backbone.contract
-        if chunk_frames < 1 or chunk_frames % self.contract.stride:
-            raise ValueError(f"chunk_frames must be a multiple of {self.contract.stride}, got {chunk_frames}")
-        self.device = torch.device(device)
-        self.dtype = compute_dtype(device, precision)
-        self.chunk_frames = chunk_frames
-        self._carry = Carry()
-        self._waiting: list[np.ndarray] = []
-        self._mean = torch.tensor(self.contract.mean, device=device).view(1, 3, 1, 1, 1) * 255
-        self._std = torch.tensor(self.contract.std, device=device).view(1, 3, 1, 1, 1) * 255
-
-    def push(self, frames_THWC: np.ndarray) -> Steps:
-        """Take frames in; give the steps that became complete, possibly none."""
+    def push(self, frames_THWC: np.ndarray) -> list[Steps]:
+        """Take frames in; give steps that became known, possibly none."""
         if len(frames_THWC):
-            self._waiting.append(frames_THWC)
-        results = []
-        # One chunk stays behind, since only finish() knows which is the last.
-        while sum(map(len, self._waiting)) > self.chunk_frames:
-            results.append(self._run(self._take(self.chunk_frames)))
-        return self._merged(results)
+            self._wait(frames_THWC)
+            self._work()
+        # On a GPU the last result is left to come while the next frames are made.
+        return self._arrived(leave=1 if self.inference.device.type == "cuda" else 0)
 
-    def finish(self) -> Steps:
-        """Give the steps still open; the run is over. The tail is filled to a whole step with its last frame."""
-        rest = sum(map(len, self._waiting))
-        if rest == 0:
-            return self._merged([])
-        frames_THWC = self._take(rest)
-        missing = -rest % self.contract.stride
-        frames_THWC = np.concatenate([frames_THWC, np.repeat(frames_THWC[-1:], missing, axis=0)])
-        self._carry.last = True
-        return self._merged([self._run(frames_THWC)])
+    def finish(self, *, end: bool = True) -> list[Steps]:
+        """Give the steps still open; the run is over. `end`: of the recording, whose last frame fills its last step."""
+        self._work_off(end=end)
+        return self._arrived(leave=0)
 
-    def _take(self, count: int) -> np.ndarray:
-        """The first `count` frames that wait, in one array."""
-        taken = []
+    @abstractmethod
+    def _work(self) -> None:
+        """Compute what waits, as far as it makes whole chunks."""
+
+    @abstractmethod
+    def _work_off(self, *, end: bool) -> None:
+        """Compute the rest."""
+
+    def _wait(self, frames_THWC: np.ndarray) -> None:
+        self._waiting.append(frames_THWC)
+        self._count += len(frames_THWC)
+
+    def _repeat_last(self, times: int) -> None:
+        if times and self._waiting:
+            self._wait(np.repeat(self._waiting[-1][-1:], times, axis=0))
+
+    def _show(self, count: int) -> np.ndarray:
+        """The first `count` frames that wait, in one array; they go on waiting."""
+        shown: list[np.ndarray] = []
+        for frames_THWC in self._waiting:
+            shown.append(frames_THWC[:count])
+            count -= len(shown[-1])
+            if not count:
+                break
+        return np.concatenate(shown) if len(shown) > 1 else shown[0]
+
+    def _drop(self, count: int) -> None:
+        self._count -= count
         while count:
-            first_THWC = self._waiting.pop(0)
+            first_THWC = self._waiting.popleft()
             if len(first_THWC) > count:
-                self._waiting.insert(0, first_THWC[count:])
-            taken.append(first_THWC[:count])
-            count -= len(taken[-1])
-        return np.concatenate(taken) if len(taken) > 1 else taken[0]
+                self._waiting.appendleft(first_THWC[count:])
+            count -= min(count, len(first_THWC))
 
-    @torch.inference_mode()
-    def _run(self, frames_THWC: np.ndarray) -> tuple[Tensor, Tensor]:
-        features_NSC, logits_NSK = self.backbone(self._normalised(frames_THWC), self._carry)
-        return features_NSC[0], logits_NSK[0]
+    def _arrived(self, *, leave: int) -> list[Steps]:
+        steps = [self._under_way.popleft().steps() for _ in range(max(0, len(self._under_way) - leave))]
+        return [one for one in steps if len(one.features_SC)]
 
-    def _normalised(self, frames_THWC: np.ndarray) -> Tensor:
-        frames = torch.from_numpy(np.ascontiguousarray(frames_THWC))
-        if self.device.type == "cuda":
-            frames = frames.pin_memory().to(self.device, non_blocking=True)
-        frames_NCTHW = frames.permute(3, 0, 1, 2)[None]  # channels_last_3d as it lies
-        return ((frames_NCTHW - self._mean) / self._std).to(self.dtype)
 
-    def _merged(self, results: list[tuple[Tensor, Tensor]]) -> Steps:
-        if not results:
-            names = self.contract.class_names
-            return np.zeros((0, self.contract.feature_channels), np.float32), np.zeros((0, len(names)), np.float32)
-        features, logits = (torch.cat(parts).float().cpu().numpy() for parts in zip(*results, strict=True))
-        return features, logits
+class DenseStream(FeatureStream):
+    """Of a convolutional network: every frame is computed once, what later steps need is carried along."""
+
+    def __init__(self, inference: Inference, *, cut: bool = False, chunk_frames: int = 64, maps: bool = False) -> None:
+        super().__init__(inference, cut=cut, chunk_frames=chunk_frames, maps=maps)
+        self._carry = Carry(cut=cut)
+
+    def _work(self) -> None:
+        # One chunk stays behind, since only finish() knows which is the last.
+        while self._count > self.chunk_frames:
+            self._run(self.chunk_frames)
+
+    def _work_off(self, *, end: bool) -> None:
+        if end:
+            self._repeat_last(-self._count % self.contract.stride)
+            self._carry.last = True
+        if self._count:
+            self._run(self._count)
+
+    def _run(self, count: int) -> None:
+        self._under_way.append(self.inference.run_chunk(self._show(count), self._carry, maps=self.maps))
+        self._drop(count)
+
+
+class WindowedStream(FeatureStream):
+    """Of a network that sees whole clips: a window around each step, filled with a recording's first or last frame."""
+
+    def __init__(self, inference: Inference, *, cut: bool = False, chunk_frames: int = 64, maps: bool = False) -> None:
+        super().__init__(inference, cut=cut, chunk_frames=chunk_frames, maps=maps)
+        contract = self.contract
+        view = View(contract.stride, contract.halo_before)
+        self._unused = view.first * contract.stride - contract.halo_before if cut else 0
+        self._missing = 0 if cut else contract.halo_before
+        self._batch = max(1, chunk_frames // contract.clip_frames)
+
+    def _work(self) -> None:
+        self._begin()
+        while self._windows() >= self._batch:
+            self._run(self._batch)
+
+    def _work_off(self, *, end: bool) -> None:
+        if end and self._waiting:
+            stride = self.contract.stride
+            # What waits begins halo_before frames before the next step.
+            self._repeat_last(-(self._count - self.contract.halo_before) % stride)
+            self._repeat_last(self.contract.halo_after)
+        while windows := min(self._windows(), self._batch):
+            self._run(windows)
+
+    def _begin(self) -> None:
+        if self._missing:
+            self._waiting.appendleft(np.repeat(self._waiting[0][:1], self._missing, axis=0))
+            self._count, self._missing = self._count + self._missing, 0
+        unused = min(self._unused, self._count)
+        self._drop(unused)
+        self._unused -= unused
+
+    def _windows(self) -> int:
+        """Whole ones in what waits."""
+        return max(0, (self._count - self.contract.clip_frames) // self.contract.stride + 1)
+
+    def _run(self, windows: int) -> None:
+        stride = self.contract.stride
+        frames_THWC = self._show(self.contract.clip_frames + (windows - 1) * stride)
+        self._under_way.append(self.inference.run_windows(frames_THWC, maps=self.maps))
+        self._drop(windows * stride)
+
+
+def open_stream(
+    inference: Inference, *, cut: bool = False, chunk_frames: int = 64, maps: bool = False
+) -> FeatureStream:
+    """The stream that fits the network."""
+    kind = DenseStream if inference.contract.dense else WindowedStream
+    return kind(inference, cut=cut, chunk_frames=chunk_frames, maps=maps)

@@ -1,0 +1,1 @@
+"""People: where they are and what each of them does."""
