@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -84,7 +84,7 @@ def plan(
         from stages.build import build_stages
 
         stages = build_stages(settings, Results(Path("out")), run_id="plan")
-        console.print(forecast(sources, settings, stages))
+        console.print(forecast(sources, stages))
 
 
 @app.command()
@@ -112,39 +112,81 @@ def bench(
     set_: Overrides = None,
     copies: Annotated[int | None, typer.Option(help="Times an engine works the video through.", min=1)] = None,
     repeats: Annotated[int, typer.Option(help="Rounds of measurements; medians are shown.", min=1)] = 1,
+    backbone: Annotated[list[str] | None, typer.Option(help="Measure this backbone alone, dense and windowed.")] = None,
 ) -> None:
-    """Measure decode alone, backbone alone and both engines end to end, in one run."""
+    """Measure decode alone, backbone alone and both engines end to end, in one run; or backbones side by side."""
     from pipeline.bench import bench as measure
-    from stages.build import build_stages
+    from stages.build import build_stages, resolve
 
     with _plain_errors():
-        settings = _config(config, set_)
-        _fetch(settings.backbone.weights)
+        settings = resolve(_config(config, set_))
+        if backbone:
+            _bench_backbones(backbone, settings, repeats)
+            return
+        _fetch_for(settings)
         source = _sources([video or _demo_recording()], None, None, 1)[0]
         measure(source, settings, build_stages, console, copies=copies, repeats=repeats)
+
+
+@app.command()
+def backbones(names: Annotated[list[str] | None, typer.Argument(help="All of them if none is given.")] = None) -> None:
+    """What each backbone costs, how much of time it sees, and which weights there are for it."""
+    from rich.progress import track
+
+    from detectors.backbones import BACKBONES
+    from detectors.backbones.cost import cost_of
+    from reports.backbones import COST_NOTES, cost_table, weights_table
+
+    with _plain_errors():
+        _known_backbones(names or ())
+        chosen = names or list(BACKBONES)
+        counted = track(chosen, "count", console=errors, transient=True, disable=not errors.is_terminal)
+        console.print(cost_table([(name, cost_of(name)) for name in counted]))
+        console.print(COST_NOTES, highlight=False)
+        console.print(weights_table(chosen))
 
 
 @weights_app.command("list")
 def weights_list() -> None:
     """What there is, and what is in the cache."""
+    from urllib.parse import urlsplit
+
     from detectors import weights
 
-    table = Table("name", "what", "licence", "MB", "cached")
-    for name, entry, path in weights.listing():
-        table.add_row(name, entry.description, entry.licence, f"{entry.size / 1e6:.0f}", str(path or "-"))
-    console.print(table)
+    with _plain_errors():
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column("name", no_wrap=True)
+        for column in ("what", "accuracy", "licence"):
+            table.add_column(column, overflow="fold")
+        table.add_column("MB", justify="right")
+        table.add_column("from", overflow="fold")
+        table.add_column("cached")
+        for name, entry, path in weights.listing():
+            size_mb = "-" if entry.size is None else f"{entry.size / 1e6:.0f}"
+            source = urlsplit(entry.origin).hostname or entry.origin
+            row = (name, entry.description, entry.accuracy or "-", entry.licence, size_mb, source)
+            table.add_row(*map(escape, row), "-" if path is None else "yes")
+        console.print(table, highlight=False)
+        console.print(f"cache folder: {escape(str(weights.cache_folder()))}", highlight=False, soft_wrap=True)
 
 
 @weights_app.command("fetch")
 def weights_fetch(
     names: Annotated[list[str] | None, typer.Argument(help="All of them if none is given.")] = None,
 ) -> None:
-    """Bring weights into the cache, for machines that will be offline."""
+    """Bring weights into the cache, for machines that will be offline; goes on after one that cannot be had."""
     from detectors import weights
 
     with _plain_errors():
+        failed = False
         for name in names or list(weights.WEIGHTS):
-            console.print(f"{name}: {_fetch(name)}", soft_wrap=True)
+            try:
+                console.print(f"{name}: {_fetch(name)}", soft_wrap=True)
+            except weights.WeightsError as error:
+                failed = True
+                _say(error)
+    if failed:
+        raise typer.Exit(STOPPED)
 
 
 def _detect(
@@ -152,9 +194,10 @@ def _detect(
 ) -> "Tally":
     from pipeline.detect import detect as run
     from pipeline.progress import Progress
-    from stages.build import build_stages
+    from stages.build import build_stages, resolve
 
-    _fetch(config.backbone.weights)
+    config = resolve(config)
+    _fetch_for(config)
     progress = Progress(console)
     tally = run(
         sources,
@@ -168,6 +211,44 @@ def _detect(
     )
     progress.summary(str(out))
     return tally
+
+
+def _bench_backbones(names: list[str], config: "Config", repeats: int) -> None:
+    import torch
+
+    from detectors.backbones.bench import bench, peak_tflops
+    from reports.backbones import SPEED_NOTES, speed_table
+    from stages.features import at_once, used_device
+
+    _known_backbones(names, dense_only=True)
+    settings = config.engine
+    device = used_device(settings.device)
+    if settings.threads != "auto":
+        torch.set_num_threads(settings.threads)
+    with console.status("load") as status:
+        speeds = bench(
+            names,
+            device=device,
+            precision=config.backbone.precision,
+            compile_mode=config.backbone.compile,
+            chunk_frames=at_once(settings.compute_frames, device),
+            segment_s=config.segments.length_s,
+            repeats=repeats,
+            told=status.update,
+        )
+    console.print(speed_table(speeds, peak_tflops(device)))
+    console.print(SPEED_NOTES, highlight=False)
+
+
+def _known_backbones(names: Iterable[str], *, dense_only: bool = False) -> None:
+    from detectors.backbones import BACKBONES, outline
+    from pipeline.config import ConfigError
+
+    for name in names:
+        if name not in BACKBONES:
+            raise ConfigError(f"no backbone {name!r}; one of: {', '.join(sorted(BACKBONES))}")
+        if dense_only and not outline(name).contract.dense:
+            raise ConfigError(f"{name} sees whole clips only: it has no dense form to be measured beside")
 
 
 def _exit_code(tally: "Tally") -> int:
@@ -199,6 +280,16 @@ def _demo_recording() -> str:
             _fetch(name)
         demo_recording(path)
     return str(path)
+
+
+def _fetch_for(config: "Config") -> None:
+    """What a resolved config needs, if it is to be fetched at all."""
+    from detectors.backbones import RANDOM
+
+    if config.backbone.weights == RANDOM:
+        errors.print("backbone.weights is random: labels and scores mean nothing", style="yellow")
+    else:
+        _fetch(config.backbone.weights)
 
 
 def _fetch(name: str) -> Path:

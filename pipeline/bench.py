@@ -92,6 +92,7 @@ def bench(
 
 def _prepare(source: Source, config: Config, make_stages: StageMaker, copies: int | None, folder: Path) -> _Subject:
     stages = make_stages(config, Results(folder / "alone"), "bench")
+    config = stages.config
     stages.probe.setup()
     stages.decode.setup()
     try:
@@ -105,7 +106,7 @@ def _prepare(source: Source, config: Config, make_stages: StageMaker, copies: in
     stages.features.setup(None if config.engine.threads == "auto" else config.engine.threads)
     _run_backbone(stages.features, segments[0], iter(held[:1]))  # the first run is slower than all others
     frames, infer_s = _run_backbone(stages.features, segments[0], iter(held))
-    speed_x = frames / (took_s + infer_s) / config.frames.rate
+    speed_x = frames / (took_s + infer_s) / config.frames.sampled.rate
     least = ceil(max(_LEAST_SEGMENTS / len(segments), _LEAST_S * speed_x / video.duration_s))
     sources = _copies(source, copies or least, folder)
     return _Subject(config, make_stages, stages, video, segments, held, sources)

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,27 +24,51 @@ class Settings(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
+Auto = Literal["auto"]
 Fraction01 = Annotated[float, Field(ge=0, le=1)]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 
 
-class FrameSettings(Settings):
-    """How the picture is sampled in time and space."""
+class Sampled(NamedTuple):
+    """How frames are sampled, nothing left open."""
 
-    rate: float = Field(25.0, gt=0, le=240, description="samples a second of video")
-    short_side: int = Field(224, ge=32, le=1024, description="pixels of the shorter side")
-    fit: Literal["keep", "crop", "squash"] = Field(
-        "keep", description="keep: whole picture, aspect kept; crop: centre square; squash: whole picture into a square"
+    rate: float  # a second
+    short_side: int  # pixels
+    fit: Literal["keep", "crop", "squash"]
+
+
+class FrameSettings(Settings):
+    """How the picture is sampled in time and space; auto: as the backbone was trained."""
+
+    rate: Auto | Annotated[float, Field(gt=0, le=240)] = Field("auto", description="samples a second of video")
+    short_side: Auto | Annotated[int, Field(ge=32, le=1024)] = Field("auto", description="pixels of the shorter side")
+    fit: Literal["auto", "keep", "crop", "squash"] = Field(
+        "auto",
+        description="keep: whole picture, aspect kept; crop: centre square; squash: whole picture into a square; "
+        "auto: squash for a backbone that takes only squares, else keep",
     )
+
+    @property
+    def sampled(self) -> Sampled:
+        """Of a config that is resolved."""
+        assert self.rate != "auto" and self.short_side != "auto" and self.fit != "auto"
+        return Sampled(self.rate, self.short_side, self.fit)
 
 
 class BackboneSettings(Settings):
     """The network that turns frames into features and class scores."""
 
     name: str = Field("i3d", description="an entry of detectors.backbones.BACKBONES")
-    weights: str = Field("i3d_kinetics400", description="a name from `run.py weights list`")
+    weights: str = Field(
+        "auto",
+        description="a name from `run.py weights list`, a file, auto: those published for the backbone, or random: "
+        "to try out a run, its labels mean nothing",
+    )
     precision: Literal["auto", "fast", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 on a GPU, float32 on a CPU; fast: bfloat16 on a CPU with AMX too"
+    )
+    compile: Literal["off", "default", "reduce-overhead"] = Field(
+        "off", description="a mode of torch.compile, minutes at first; reduce-overhead: with CUDA graphs"
     )
 
 
@@ -102,19 +126,22 @@ class LocalizerSettings(Settings):
 class SegmentSettings(Settings):
     """How a video is cut for work; never changes the result."""
 
-    length_s: float = Field(60.0, gt=0, description="seconds of video a worker handles in one go")
+    length_s: float = Field(120.0, gt=0, description="seconds of video a worker handles in one go")
     chunk_frames: int = Field(64, ge=8, le=4096, description="frames that travel together")
 
 
 class EngineSettings(Settings):
     """Where the work runs; never changes the result."""
 
-    lanes: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    decoders_per_lane: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    lanes: Auto | Annotated[int, Field(ge=1)] = "auto"
+    decoders_per_lane: Auto | Annotated[int, Field(ge=1)] = "auto"
     chunks_in_flight: int = Field(2, ge=1, description="chunks a decoder may be ahead")
     attempts: int = Field(3, ge=1, description="tries of a segment whose worker dies")
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = Field("auto", description="CPU threads of a backbone")
+    threads: Auto | Annotated[int, Field(ge=1)] = Field("auto", description="CPU threads of a backbone")
+    compute_frames: Auto | Annotated[int, Field(ge=1, le=4096)] = Field(
+        "auto", description="frames the backbone takes at once; auto: 64 on a CPU, 256 on a GPU"
+    )
 
 
 class OutputSettings(Settings):
@@ -132,6 +159,17 @@ class Config(Settings):
     segments: SegmentSettings = SegmentSettings()
     engine: EngineSettings = EngineSettings()
     output: OutputSettings = OutputSettings()
+
+    def resolved(self, frames_asked_for: Sampled, weights: str) -> "Config":
+        """What is left to the backbone, filled in with what it asks for."""
+        frames = {name: one for name, one in frames_asked_for._asdict().items() if getattr(self.frames, name) == "auto"}
+        backbone = {"weights": weights} if self.backbone.weights == "auto" else {}
+        return self.model_copy(
+            update={
+                "frames": self.frames.model_copy(update=frames),
+                "backbone": self.backbone.model_copy(update=backbone),
+            }
+        )
 
     def result_hash(self, weights_hash: str) -> str:
         """Hash of all that determines the result; settings of segments and engine do not."""

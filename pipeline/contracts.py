@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline.config import Config
 from pipeline.records import (
     DecodeReport,
     Detections,
@@ -48,6 +49,7 @@ class Write(Protocol):
 class Stages:
     """The stages of a run, by settings only; a worker calls setup() on those it uses."""
 
+    config: Config  # what they were made from, nothing left open
     probe: Probe
     decode: Decode
     features: Features

@@ -30,6 +30,7 @@ def detect(
     run_id = time.strftime("%Y%m%dT%H%M%S")
     results = Results(out)
     stages = make_stages(config, results, run_id)
+    config = stages.config
     with results.writing(), progress:
         job = Job(
             stages=stages,

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from pipeline.config import Config, FrameSettings
+from pipeline.config import Config, Sampled
 from pipeline.contracts import Stages
 from pipeline.errors import describe
 from pipeline.plan import segments_of
@@ -39,12 +39,12 @@ class _Sums:
 
     def add(self, video: Video, config: Config, step_s: float) -> None:
         count = len(segments_of(video, config.segments.length_s, step_s))
-        frames = ceil(video.duration_s * config.frames.rate)
+        frames = ceil(video.duration_s * config.frames.sampled.rate)
         self.videos += 1
         self.seconds += video.duration_s
         self.segments += count
         self.frames += frames
-        self.pixels += frames * _pixels(video, config.frames)
+        self.pixels += frames * _pixels(video, config.frames.sampled)
         if len(self.rows) < MOST_ROWS:
             self.rows.append((video, count))
 
@@ -54,8 +54,9 @@ class _Sums:
             self.refused.append((source, refusal))
 
 
-def forecast(sources: Sequence[Source], config: Config, stages: Stages) -> RenderableType:
+def forecast(sources: Sequence[Source], stages: Stages) -> RenderableType:
     """Probe every source; the table of videos, those that cannot be used, and the totals."""
+    config = stages.config
     stages.probe.setup()
     sums = _Sums()
     bars = Console(stderr=True)
@@ -82,7 +83,7 @@ def _probed(source: Source, stages: Stages) -> Video | Refusal:
         return describe(error)
 
 
-def _pixels(video: Video, frames: FrameSettings) -> int:
+def _pixels(video: Video, frames: Sampled) -> int:
     """Of one frame as the backbone sees it, but for rounding."""
     longer = max(video.width, video.height) / min(video.width, video.height)
     return round(frames.short_side**2 * (longer if frames.fit == "keep" else 1))
@@ -124,6 +125,8 @@ def _totals(sums: _Sums, config: Config) -> Table:
     table.add_row("videos", f"{sums.videos:,}{failing}")
     table.add_row("length", f"{clock(sums.seconds)}, {sums.seconds / 3600:,.2f} h")
     table.add_row("segments", f"{sums.segments:,} of about {config.segments.length_s:g} s")
-    table.add_row("frames", f"{sums.frames:,} through the backbone at {config.frames.rate:g} a second, and its halo")
+    table.add_row(
+        "frames", f"{sums.frames:,} through the backbone at {config.frames.sampled.rate:g} a second, and its halo"
+    )
     table.add_row("work", f"{sums.pixels / 1e9:,.1f} gigapixels; `run.py bench` tells how fast this machine is")
     return table

@@ -1,15 +1,13 @@
 """From a config to the stages of a run: the one place where names in a config choose networks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from fractions import Fraction
-
-import torch
 
 import pipeline
 from detectors import backbones, weights
-from detectors.backbones.contract import Contract
+from detectors.backbones.contract import Backbone, Contract
 from detectors.temporal import LOCALIZERS
-from pipeline.config import Config, ConfigError
+from pipeline.config import Config, ConfigError, Sampled
 from pipeline.contracts import Stages
 from pipeline.results import Results
 from stages.decode import Decode, Sampling
@@ -21,17 +19,21 @@ from stages.write import Write
 
 def build_stages(config: Config, results: Results, run_id: str) -> Stages:
     """Raises ConfigError where the config names something that does not exist or does not fit."""
-    contract = _contract(config)
-    rate = Fraction(config.frames.rate).limit_denominator(1001)
+    backbone = _backbone(config)
+    contract, config = backbone.contract, _resolved(config, backbone.contract)
+    rate = Fraction(config.frames.sampled.rate).limit_denominator(1001)
     step_s = float(contract.stride / rate)
     return Stages(
+        config=config,
         probe=Probe(),
         decode=Decode(_sampling(config, contract, rate)),
         features=Features(
             backbone=config.backbone.name,
             weights=config.backbone.weights,
             precision=config.backbone.precision,
+            compile_mode=config.backbone.compile,
             device=config.engine.device,
+            compute_frames=config.engine.compute_frames,
             step_s=step_s,
         ),
         localize=Localize(config.localizer),
@@ -46,10 +48,16 @@ def build_stages(config: Config, results: Results, run_id: str) -> Stages:
     )
 
 
+def resolve(config: Config) -> Config:
+    """The config with all that is left to the backbone filled in. Raises ConfigError where they do not fit."""
+    return _resolved(config, _backbone(config).contract)
+
+
 def provenance(config: Config) -> dict[str, str]:
     """What a table's metadata tells of where it comes from. Raises ConfigError."""
     try:
-        weights_hash = weights.digest(config.backbone.weights)
+        name = config.backbone.weights
+        weights_hash = name if name == backbones.RANDOM else weights.digest(name)
     except weights.WeightsError as error:
         raise ConfigError(f"backbone.weights: {error}") from None
     return {
@@ -59,29 +67,45 @@ def provenance(config: Config) -> dict[str, str]:
     }
 
 
-def _contract(config: Config) -> Contract:
+def _backbone(config: Config) -> Backbone:
+    """The network without memory for its weights."""
     _known("backbone.name", config.backbone.name, backbones.BACKBONES)
     _known("localizer.name", config.localizer.name, LOCALIZERS)
-    with torch.device("meta"):
-        contract: Contract = backbones.create(config.backbone.name).contract
-    return contract
+    backbone = backbones.outline(config.backbone.name)
+    if backbone.head is None:
+        raise ConfigError(
+            f"localizer.name: {config.localizer.name} needs class scores of whole pictures, "
+            f"and {config.backbone.name} scores boxes only; choose another backbone.name"
+        )
+    return backbone
 
 
-def _known(field: str, name: str, choices: Mapping[str, type]) -> None:
+def _known(field: str, name: str, choices: Iterable[str]) -> None:
     if name not in choices:
         raise ConfigError(f"{field}: unknown {name!r}; one of: {', '.join(sorted(choices))}")
 
 
-def _sampling(config: Config, contract: Contract, rate: Fraction) -> Sampling:
-    def whole_steps(frames: int) -> int:
-        return -(-frames // contract.stride) * contract.stride
+def _resolved(config: Config, contract: Contract) -> Config:
+    name = config.backbone.name
+    if config.backbone.weights == "auto" and name not in backbones.PUBLISHED:
+        raise ConfigError(f"backbone.weights: none are published for {name}; give a file, or random")
+    asked_for = Sampled(contract.rate, contract.short_side, "squash" if contract.square else "keep")
+    config = config.resolved(asked_for, backbones.PUBLISHED.get(name, ""))
+    if contract.square and config.frames.fit == "keep":
+        raise ConfigError(f"frames.fit: {name} takes square pictures only: crop or squash")
+    if contract.square and config.frames.short_side != contract.short_side:
+        raise ConfigError(f"frames.short_side: {name} takes pictures of {contract.short_side} pixels only")
+    return config
 
+
+def _sampling(config: Config, contract: Contract, rate: Fraction) -> Sampling:
+    _, short_side, fit = config.frames.sampled
     return Sampling(
         rate=rate,
-        halo_before=whole_steps(contract.halo_before),
+        halo_before=-(-contract.halo_before // contract.stride) * contract.stride,  # whole steps keep their phase
         halo_after=contract.halo_after,
         chunk_frames=config.segments.chunk_frames,
-        short_side=config.frames.short_side,
-        fit=config.frames.fit,
+        short_side=short_side,
+        fit=fit,
         size_multiple=contract.size_multiple,
     )

@@ -21,7 +21,7 @@ from run import app
 from stages.write import Write
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("detect", "plan", "demo", "bench", "weights")
+COMMANDS = ("detect", "plan", "demo", "bench", "backbones", "weights")
 
 
 def call(*arguments: object) -> Result:
@@ -75,7 +75,7 @@ def test_every_command_has_help(command: str) -> None:
     ("options", "text"),
     [
         (["--set", "frames.rte=10"], "frames.rte: unknown (did you mean rate?)"),
-        (["--set", "frames.rate=-1"], "frames.rate: input should be greater than 0, got -1"),
+        (["--set", "frames.rate=-1"], "frames.rate: input should be 'auto', or input should be greater than 0, got -1"),
         (["--set", "nonsense"], "--set nonsense: write it as section.field=value"),
         (["--config", "no-such-config"], "no config 'no-such-config'"),
     ],
@@ -113,6 +113,39 @@ def test_script_gives_its_exit_code_to_the_shell_without_a_stack_trace(tmp_path:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "no-such.mp4: no such file or folder\n"
+
+
+# Backbones
+
+
+def test_backbones_are_shown_with_what_they_cost_and_the_weights_there_are() -> None:
+    result = call("backbones", "i3d", "slowfast_r101_16x8_detection")
+    assert result.exit_code == 0
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["i3d", "12.7", "64", "@25", "222", "87", "695", "4.0", "3.12"] in rows
+    assert ["i3d", "i3d_kinetics400", "not", "stated"] in rows
+    assert ["slowfast_r101_16x8_detection", "none", "published", "-"] in rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["backbones", "i3e"], "no backbone 'i3e'; one of: i3d, "),
+        (["bench", "--backbone", "i3e"], "no backbone 'i3e'; one of: i3d, "),
+        (["bench", "--backbone", "swin3d_t"], "swin3d_t sees whole clips only"),
+    ],
+)
+def test_backbone_that_cannot_be_shown_is_one_line_and_exit_code_2(arguments: list[str], text: str) -> None:
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(text) and result.stderr.count("\n") == 1
+
+
+def test_dense_and_windowed_are_measured_side_by_side() -> None:
+    result = call("bench", "--backbone", "mc3_18", "--set", "engine.compute_frames=8")
+    assert result.exit_code == 0
+    row = next(line.split() for line in result.stdout.splitlines() if line.strip().startswith("mc3_18"))
+    assert all(float(figure) > 0 for figure in row[1:6]) and row[7].endswith("%")
 
 
 # Weights

@@ -50,9 +50,9 @@ def test_a_date_is_a_wrong_type_like_any_other() -> None:
 
 
 def test_out_of_range_names_the_limit() -> None:
-    assert refusal("frames.rate=0") == "frames.rate: input should be greater than 0, got 0"
+    assert refusal("frames.rate=0") == "frames.rate: input should be 'auto', or input should be greater than 0, got 0"
     assert "less than or equal to 1" in refusal("localizer.nms.iou_threshold=1.5")
-    assert refusal("frames.fit=zoom") == "frames.fit: input should be 'keep', 'crop' or 'squash', got 'zoom'"
+    assert refusal("frames.fit=zoom") == "frames.fit: input should be 'auto', 'keep', 'crop' or 'squash', got 'zoom'"
 
 
 def test_a_setting_of_several_kinds_is_refused_in_one_line() -> None:
@@ -81,7 +81,7 @@ def test_overrides_are_read_as_yaml_and_the_last_one_counts() -> None:
     assert load_config("kinetics400", ["localizer.nms.vote_iou=null"]).localizer.nms.vote_iou is None
 
 
-@pytest.mark.parametrize("override", ["frames.rate", "=25", "frames.=25", "frames.rate=[", "frames.rate.x=1"])
+@pytest.mark.parametrize("override", ["frames.rate", "=25", "frames.=25", "frames.rate=[", "backbone.name.x=1"])
 def test_malformed_override_is_refused_as_it_was_given(override: str) -> None:
     assert refusal(override).startswith(f"--set {override}: ")
 
