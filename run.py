@@ -134,7 +134,7 @@ def backbones(names: Annotated[list[str] | None, typer.Argument(help="All of the
     from rich.progress import track
 
     from detectors.backbones import BACKBONES
-    from detectors.backbones.cost import cost_of
+    from detectors.inference.cost import cost_of
     from reports.backbones import COST_NOTES, cost_table, weights_table
 
     with _plain_errors():
@@ -216,7 +216,7 @@ def _detect(
 def _bench_backbones(names: list[str], config: "Config", repeats: int) -> None:
     import torch
 
-    from detectors.backbones.bench import bench, peak_tflops
+    from detectors.inference.bench import bench, peak_tflops
     from reports.backbones import SPEED_NOTES, speed_table
     from stages.features import at_once, used_device
 

@@ -7,8 +7,8 @@ from rich import box
 from rich.table import Table
 
 from detectors.backbones import PUBLISHED
-from detectors.backbones.bench import Speed
-from detectors.backbones.cost import Cost
+from detectors.inference.bench import Speed
+from detectors.inference.cost import Cost
 from detectors.weights import WEIGHTS
 
 TEXTS = ("backbone", "weights", "accuracy")

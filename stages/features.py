@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from detectors import backbones, weights
-from detectors.backbones.inference import Compile, Inference, Precision, Steps
-from detectors.backbones.stream import FeatureStream, open_stream
+from detectors.inference.prepared import Compile, Inference, Precision, Steps
+from detectors.inference.stream import FeatureStream, open_stream
 from pipeline.records import DecodeReport, FeatureSequence, FrameChunk, Segment
 from pipeline.spool import SegmentResult
 

@@ -1,5 +1,6 @@
 """Every ready-made config runs the main job on a real file, and how the file is cut for work does not show."""
 
+import hashlib
 import json
 import os
 from math import ceil
@@ -12,8 +13,8 @@ import torch
 from recordings import record
 from rich.console import Console
 
-from detectors import backbones
-from detectors.weights import WEIGHTS
+from detectors import backbones, checkpoints
+from detectors.weights import WEIGHTS, WeightsError
 from pipeline.config import CONFIG_FOLDER, ConfigError, load_config
 from pipeline.detect import detect
 from pipeline.progress import Progress
@@ -82,6 +83,27 @@ def test_how_a_video_is_cut_does_not_change_the_features(
     whole, cut = features(tmp_path / "whole"), features(tmp_path / "cut")
     assert whole.shape == cut.shape
     assert np.abs(whole - cut).max() <= 2e-3 * np.abs(whole).max()  # they are stored as float16
+
+
+def test_weights_may_be_a_file_of_ones_own(recordings: dict[float, Path], tmp_path: Path) -> None:
+    path = tmp_path / "mine.pyth"
+    state = checkpoints.state_in(backbones.load("slowfast_r50_8x8", None), "pytorchvideo")
+    torch.save({"model_state": state}, path)
+    for out, weights in (("mine", path), ("random", "random")):
+        overrides = ("frames.short_side=64", f"backbone.weights={weights}")
+        run(recordings[SECONDS], tmp_path / out, "slowfast_r50", *overrides)
+    np.testing.assert_array_equal(features(tmp_path / "mine"), features(tmp_path / "random"))
+    about = json.loads((tmp_path / "mine" / "run.json").read_text())
+    assert about["weights_hash"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_file_of_another_network_stops_the_run_in_one_line(recordings: dict[float, Path], tmp_path: Path) -> None:
+    path = tmp_path / "other.pth"
+    torch.save(backbones.load("mc3_18", None).state_dict(), path)
+    with pytest.raises(WeightsError) as refused:
+        run(recordings[SECONDS], tmp_path / "out", "slowfast_r50", f"backbone.weights={path}")
+    assert str(refused.value).startswith(f"{path}: not a native checkpoint of this SlowFast: ")
+    assert "\n" not in str(refused.value) and not list((tmp_path / "out").glob("videos/*"))
 
 
 # What is left to the backbone, and what does not fit it

@@ -8,8 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from detectors import backbones
 from detectors.backbones import bench, cost, torchvision_video
-from detectors.backbones.carry import Carry
-from detectors.backbones.dense import Dense
+from detectors.dense.carry import Carry
+from detectors.dense.form import Dense
 from pipeline.config import SegmentSettings
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from networks import CONVOLUTIONAL, enliven, lively
 from torch import Tensor, nn
 
-from detectors.backbones.carry import Carry, View, Window, align, over_time
 from detectors.backbones.contract import Backbone
-from detectors.backbones.dense import Dense, view_of
-from detectors.backbones.layers import SameConv3d, SameMaxPool3d, Subsample
-from detectors.backbones.operators import Convolution, MaxPool
+from detectors.dense import kernels
+from detectors.dense.carry import Carry, View, Window, align, over_time
+from detectors.dense.form import Dense, view_of
+from detectors.dense.layers import SameConv3d, SameMaxPool3d, Subsample
+from detectors.dense.operators import Convolution, MaxPool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -131,6 +132,14 @@ def test_bfloat16_stays_near(backbone: Backbone, whole: tuple[Tensor, Tensor]) -
     assert backbone.trunk is not None
     found = in_chunks(Dense(backbone.trunk, torch.bfloat16), frames_NCTHW.bfloat16(), 64).float()
     assert float((found - map_NCSHW).norm() / map_NCSHW.norm()) < 1e-2
+
+
+def test_torchs_own_operators_compute_the_same(
+    backbone: Backbone, dense: Dense, whole: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a GPU runs, here on a CPU; on one whose oneDNN is used it is the other way of computing."""
+    monkeypatch.setattr(kernels, "HAS_ONEDNN", not kernels.HAS_ONEDNN)
+    assert_close(in_chunks(dense, whole[0], 64), whole[1])
 
 
 def test_the_plain_network_is_left_as_it_was(backbone: Backbone, dense: Dense, whole: tuple[Tensor, Tensor]) -> None:

@@ -9,11 +9,11 @@ import torch.nn.functional as F  # noqa: N812
 from torchvision.models.video import R3D_18_Weights
 
 from detectors import backbones
-from detectors.backbones.carry import Carry
 from detectors.backbones.class_names import kinetics400
 from detectors.backbones.i3d import I3D
 from detectors.backbones.i3d_weights import HEAD, load_flax
-from detectors.backbones.inference import Inference
+from detectors.dense.carry import Carry
+from detectors.inference.prepared import Inference
 from detectors.weights import fetch
 
 # piergiaj's PyTorch I3D with the same weights: spatial means at the first step, logits averaged over 2 steps.

@@ -1,6 +1,8 @@
 """The direction of imports: read from the source of every file, those inside functions and for types included."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +54,20 @@ def breaches(name: str, source: str) -> list[str]:
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
 def test_file_imports_in_one_direction(path: Path) -> None:
     assert breaches(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) == []
+
+
+def test_detectors_run_alone_with_torch_and_numpy() -> None:
+    """On a machine with neither av nor ray, and without torchvision until one of its networks is asked for."""
+    absent = ("av", "ray", "pyarrow", "pydantic", "yaml", "typer", "rich", "requests", "pypi_simple", "platformdirs")
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({absent}))
+import detectors.inference.bench, detectors.inference.stream, detectors.checkpoints, detectors.weights
+from detectors.persons import roi_head
+from detectors.temporal import LOCALIZERS
+assert "torchvision" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_command_line_alone_may_import_everything_but_ray_and_av() -> None:

@@ -9,8 +9,8 @@ from networks import enliven, lively
 from torch import nn
 
 from detectors.backbones.contract import Backbone, Contract, Encoded, mean_of_steps
-from detectors.backbones.inference import Inference, Steps
-from detectors.backbones.stream import FeatureStream, open_stream
+from detectors.inference.prepared import Inference, Steps
+from detectors.inference.stream import FeatureStream, open_stream
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

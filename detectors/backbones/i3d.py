@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from detectors.backbones.class_names import kinetics400
 from detectors.backbones.contract import Backbone, Contract, Encoded, mean_of_steps
-from detectors.backbones.dense import view_of
 from detectors.backbones.i3d_weights import load_flax
 from detectors.backbones.inception import Mixed, Unit, Widths
-from detectors.backbones.layers import SameMaxPool3d
+from detectors.dense.form import view_of
+from detectors.dense.layers import SameMaxPool3d
 from detectors.numpy_pickle import load_numpy_pickle
 from detectors.web_file import WeightsError
 

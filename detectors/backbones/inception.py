@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from detectors.backbones.layers import SameConv3d, SameMaxPool3d
+from detectors.dense.layers import SameConv3d, SameMaxPool3d
 
 Widths = tuple[int, int, int, int, int, int]  # channels of branch 0, of 1 and 2 before and after their 3x3x3, of 3
 

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from detectors import checkpoints
-from detectors.backbones.carry import window_view
 from detectors.backbones.class_names import ava, kinetics400
 from detectors.backbones.contract import Backbone, Contract, Encoded
-from detectors.backbones.dense import view_of
-from detectors.backbones.layers import Subsample, Triple
 from detectors.backbones.nonlocal_block import NonLocal
 from detectors.backbones.slowfast_keys import key_in
+from detectors.dense.carry import window_view
+from detectors.dense.form import view_of
+from detectors.dense.layers import Subsample, Triple
 from detectors.persons.roi_head import RoiHead
 
 STAGES = ("res2", "res3", "res4", "res5")

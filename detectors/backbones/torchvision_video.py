@@ -13,11 +13,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from detectors import checkpoints
-from detectors.backbones.carry import View, window_view
 from detectors.backbones.class_names import kinetics400
 from detectors.backbones.contract import Backbone, Contract, Encoded, mean_of_steps
-from detectors.backbones.dense import view_of
-from detectors.backbones.layers import LastLinear
+from detectors.dense.carry import View, window_view
+from detectors.dense.form import view_of
+from detectors.dense.layers import LastLinear
 
 Colour = tuple[float, float, float]
 

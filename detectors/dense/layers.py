@@ -1,4 +1,4 @@
-"""Layers that plain torch lacks, in plain torch: for whole runs and for training; dense.py knows their form in chunks.
+"""Layers that plain torch lacks, in plain torch: for whole runs and for training; operators.py has their dense form.
 
 Shape letters: N clips, C channels, T frames, H rows, W columns.
 """
@@ -6,7 +6,7 @@ Shape letters: N clips, C channels, T frames, H rows, W columns.
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from detectors.backbones.carry import Window
+from detectors.dense.carry import Window
 
 Triple = tuple[int, int, int]
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from detectors.backbones import RANDOM_SEED, load
-from detectors.backbones.carry import Carry
-from detectors.backbones.cost import cost_of, redundancy
-from detectors.backbones.inference import Compile, Inference, Precision
+from detectors.dense.carry import Carry
+from detectors.inference.cost import cost_of, redundancy
+from detectors.inference.prepared import Compile, Inference, Precision
 
 WINDOW_STEPS = 8  # a window is eight strides long: 64 frames every 8 for I3D and R3D, 32 every 4 for SlowFast 8x8
 PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0, "L4": 121.0}  # bfloat16, dense, as sold

@@ -9,8 +9,8 @@ from collections import deque
 
 import numpy as np
 
-from detectors.backbones.carry import Carry, View
-from detectors.backbones.inference import Fetched, Inference, Steps
+from detectors.dense.carry import Carry, View
+from detectors.inference.prepared import Fetched, Inference, Steps
 
 
 class FeatureStream(ABC):

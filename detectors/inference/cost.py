@@ -9,9 +9,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from detectors.backbones import outline
-from detectors.backbones.carry import Carry
 from detectors.backbones.contract import Backbone, Contract
-from detectors.backbones.dense import Dense
+from detectors.dense.carry import Carry
+from detectors.dense.form import Dense
 
 
 @dataclass(frozen=True, slots=True)

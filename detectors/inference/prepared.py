@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detectors.backbones.carry import Carry
 from detectors.backbones.contract import Backbone
-from detectors.backbones.dense import Dense
+from detectors.dense.carry import Carry
+from detectors.dense.form import Dense
 
 Precision = Literal["auto", "fast", "float32", "bfloat16"]
 Compile = Literal["off", "default", "reduce-overhead"]  # the modes of torch.compile; the last one uses CUDA graphs

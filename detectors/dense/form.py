@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, fx, nn
 
-from detectors.backbones.carry import Carry, View, joined
-from detectors.backbones.layers import SameMaxPool3d, Subsample
-from detectors.backbones.operators import AvgPool, Combination, Convolution, MaxPool, Skip, window_of
+from detectors.dense.carry import Carry, View, joined
+from detectors.dense.layers import SameMaxPool3d, Subsample
+from detectors.dense.operators import AvgPool, Combination, Convolution, MaxPool, Skip, window_of
 
 ADDS = (operator.add, operator.iadd, torch.add)
 JOINS = (*ADDS, operator.mul, operator.imul, torch.mul, torch.cat)

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from detectors.backbones.carry import Carry, View, Window, align, complete, over_time
-from detectors.backbones.kernels import convolve, is_plain, max_picture, max_time, pack, slide_max
-from detectors.backbones.layers import SameConv3d, SameMaxPool3d, Subsample, Triple, same_padding
+from detectors.dense.carry import Carry, View, Window, align, complete, over_time
+from detectors.dense.kernels import convolve, is_plain, max_picture, max_time, pack, slide_max
+from detectors.dense.layers import SameConv3d, SameMaxPool3d, Subsample, Triple, same_padding
 
 FEW_CHANNELS = 4  # as many or fewer leave the matrix units for bfloat16 idle
 

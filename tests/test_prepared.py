@@ -6,8 +6,8 @@ import torch
 from networks import lively
 
 from detectors import backbones
-from detectors.backbones.inference import Inference, compute_dtype
-from detectors.backbones.stream import open_stream
+from detectors.inference.prepared import Inference, compute_dtype
+from detectors.inference.stream import open_stream
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -1,0 +1,1 @@
+"""Backbones at work: prepared for a device, fed with frames, counted and measured."""
