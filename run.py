@@ -24,7 +24,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # CPU threads wait awake but b
 OK, STOPPED, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-weights_app = typer.Typer(no_args_is_help=True, help="Weights and sample videos that the package index holds.")
+weights_app = typer.Typer(no_args_is_help=True, help="Weights and sample videos that others publish.")
 app.add_typer(weights_app, name="weights")
 console = Console()
 errors = Console(stderr=True)
@@ -230,7 +230,7 @@ def _bench_backbones(names: list[str], config: "Config", repeats: int) -> None:
             names,
             device=device,
             precision=config.backbone.precision,
-            compile_mode=config.backbone.compile,
+            compile_mode=settings.compile,
             chunk_frames=at_once(settings.compute_frames, device),
             segment_s=config.segments.length_s,
             repeats=repeats,

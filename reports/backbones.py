@@ -23,9 +23,9 @@ sees      seconds of video behind one step
 steps     features a second of video"""
 
 SPEED_NOTES = """\
-dense     along a run, 64 frames at once unless set otherwise; nothing is computed twice
-windows   of eight strides, one every stride (64 frames every 8; SlowFast 8x8:
-          32 every 4), the same network; random weights, frames already decoded
+dense     steps a second along a run, in chunks, nothing computed twice
+windows   the same, each of eight strides, one every stride (64 frames every 8;
+          SlowFast 8x8: 32 every 4); random weights, frames already decoded
 twice     operations that a segment inside a video needs beyond its own steps
 MFU       operations done of those that the device can do at most"""
 
@@ -60,7 +60,7 @@ def weights_table(names: Iterable[str]) -> Table:
 
 def speed_table(speeds: Sequence[Speed], peak_tflops: float | None) -> Table:
     """What was measured, medians of the rounds."""
-    table = _table("backbone", "dense steps/s", "windows steps/s", "ratio", "x realtime", "TFLOP/s", "MFU", "twice")
+    table = _table("backbone", "dense", "windows", "ratio", "x realtime", "TFLOP/s", "MFU", "twice")
     for speed in speeds:
         ratios = f"{median(speed.ratios):.1f}"
         if len(speed.ratios) > 1:
@@ -81,6 +81,8 @@ def speed_table(speeds: Sequence[Speed], peak_tflops: float | None) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns:
-        is_text = column in TEXTS
-        table.add_column(column, justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
+        if column in TEXTS:
+            table.add_column(column, overflow="fold", min_width=17)
+        else:
+            table.add_column(column, justify="right", no_wrap=True)
     return table

@@ -31,7 +31,7 @@ def build_stages(config: Config, results: Results, run_id: str) -> Stages:
             backbone=config.backbone.name,
             weights=config.backbone.weights,
             precision=config.backbone.precision,
-            compile_mode=config.backbone.compile,
+            compile_mode=config.engine.compile,
             device=config.engine.device,
             compute_frames=config.engine.compute_frames,
             step_s=step_s,

@@ -15,7 +15,7 @@ from detectors.inference.stream import FeatureStream, open_stream
 from pipeline.records import DecodeReport, FeatureSequence, FrameChunk, Segment
 from pipeline.spool import SegmentResult
 
-AT_ONCE = {"cpu": 64, "cuda": 256}  # frames
+AT_ONCE = {"cpu": 32, "cuda": 256}  # frames; on a CPU few, so that what a layer makes stays in its caches
 
 
 class Features:

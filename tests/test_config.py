@@ -119,6 +119,8 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         "engine.device=cpu",
         "engine.threads=1",
         "engine.attempts=9",
+        "engine.compute_frames=8",
+        "engine.compile=default",
     ],
 )
 def test_result_hash_does_not_depend_on_how_the_work_is_cut_or_where_it_runs(override: str) -> None:

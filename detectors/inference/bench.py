@@ -53,7 +53,7 @@ def bench(
     device: str,
     precision: Precision = "auto",
     compile_mode: Compile = "off",
-    chunk_frames: int = 64,
+    chunk_frames: int = 32,
     segment_s: float = 120.0,
     repeats: int = 3,
     told: Callable[[str], None] = lambda _: None,
