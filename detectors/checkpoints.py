@@ -3,6 +3,7 @@
 import pickle
 import re
 import struct
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def load_file(module: nn.Module, path: Path) -> None:
 def read_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by key; `model_state` and `state_dict` are looked into. Raises WeightsError."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # torch's, on what it then refuses
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
     except MALFORMED as error:

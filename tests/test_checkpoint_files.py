@@ -175,7 +175,6 @@ def test_what_is_no_checkpoint_is_refused_in_one_line_that_names_the_file(
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # torch's, of what it meets there
 @pytest.mark.parametrize("zipped", [True, False], ids=["zipped", "as torch saved before 1.6"])
 def test_whatever_byte_is_damaged_it_is_a_weights_error_or_a_state(zipped: bool, tmp_path: Path) -> None:
     path = tmp_path / "file.pth"

@@ -61,7 +61,8 @@ class Inference:
             dense = Dense(backbone.trunk, self.dtype).to(self.device)
             self._dense = dense if compile_mode == "off" else _CompiledDense(dense, compile_mode)
         else:
-            backbone = backbone.eval().requires_grad_(False).to(self.device)
+            backbone = backbone.eval().requires_grad_(False)
+            backbone = backbone.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
             self._encode = (
                 torch.compile(backbone.encode, mode=compile_mode) if compile_mode != "off" else backbone.encode
             )
