@@ -81,9 +81,9 @@ def plan(
 
         from pipeline.forecast import forecast  # only now: torch takes seconds, and a typo needs none
         from pipeline.results import Results
-        from stages.build import build_stages
+        from stages.build import build_stages, resolve
 
-        stages = build_stages(settings, Results(Path("out")), run_id="plan")
+        stages = build_stages(resolve(settings), Results(Path("out")), run_id="plan")
         console.print(forecast(sources, stages))
 
 
@@ -236,7 +236,7 @@ def _bench_backbones(names: list[str], config: "Config", repeats: int) -> None:
             repeats=repeats,
             told=status.update,
         )
-    console.print(speed_table(speeds, peak_tflops(device)))
+    console.print(speed_table(speeds, peak_tflops(device, config.backbone.precision)))
     console.print(SPEED_NOTES, highlight=False)
 
 

@@ -65,7 +65,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _is_named_tensor(item: tuple[Any, Any]) -> bool:
-    return isinstance(item[0], str) and isinstance(item[1], Tensor)
+    """Of plain numbers, that is: neither sparse nor quantised nor complex, and there at all."""
+    name, value = item
+    if not isinstance(name, str) or not isinstance(value, Tensor):
+        return False
+    return value.layout is torch.strided and not (value.is_quantized or value.is_meta or value.is_complex())
 
 
 def keys_in(module: nn.Module, layout: str) -> dict[str, str] | None:

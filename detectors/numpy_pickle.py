@@ -22,7 +22,7 @@ def load_numpy_pickle(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             content = _ArraysOnly(file).load()
     except MALFORMED as error:
-        raise WeightsError(f"{path} is not a pickle of dicts of arrays: {error}") from error
+        raise WeightsError(f"{path} is not a pickle of dicts of arrays: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise WeightsError(f"{path} is not a pickle of dicts of arrays: it holds a {type(content).__name__}")
     return content

@@ -161,19 +161,18 @@ class Config(Settings):
     output: OutputSettings = OutputSettings()
 
     def resolved(self, frames_asked_for: Sampled, weights: str) -> "Config":
-        """What is left to the backbone, filled in with what it asks for."""
+        """What is left to the backbone, filled in with what it asks for; the weights named for good."""
         frames = {name: one for name, one in frames_asked_for._asdict().items() if getattr(self.frames, name) == "auto"}
-        backbone = {"weights": weights} if self.backbone.weights == "auto" else {}
         return self.model_copy(
             update={
                 "frames": self.frames.model_copy(update=frames),
-                "backbone": self.backbone.model_copy(update=backbone),
+                "backbone": self.backbone.model_copy(update={"weights": weights}),
             }
         )
 
     def result_hash(self, weights_hash: str) -> str:
-        """Hash of all that determines the result; settings of segments and engine do not."""
-        result = self.model_dump(mode="json", exclude={"segments", "engine"})
+        """Hash of all that determines the result: not settings of segments and engine, not what weights are called."""
+        result = self.model_dump(mode="json", exclude={"segments": True, "engine": True, "backbone": {"weights"}})
         text = json.dumps([result, weights_hash], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

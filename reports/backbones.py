@@ -25,7 +25,8 @@ steps     features a second of video"""
 SPEED_NOTES = """\
 dense     steps a second along a run, in chunks, nothing computed twice
 windows   the same, each of eight strides, one every stride (64 frames every 8;
-          SlowFast 8x8: 32 every 4); random weights, frames already decoded
+          SlowFast 8x8: 32 every 4); random weights, frames already decoded;
+          never compiled: take the ratio with engine.compile=off
 twice     operations that a segment inside a video needs beyond its own steps
 MFU       operations done of those that the device can do at most"""
 
@@ -52,15 +53,17 @@ def weights_table(names: Iterable[str]) -> Table:
     """The published weights of each, and how accurate their publishers found them."""
     table = _table("backbone", "weights", "accuracy")
     for name in names:
-        weights = PUBLISHED.get(name)
-        accuracy = (WEIGHTS[weights].accuracy or "not stated") if weights else "-"
-        table.add_row(name, weights or "none published", accuracy)
+        for weights in PUBLISHED[name]:
+            table.add_row(name, weights, WEIGHTS[weights].accuracy or "not stated")
+        if not PUBLISHED[name]:
+            table.add_row(name, "none published", "-")
     return table
 
 
 def speed_table(speeds: Sequence[Speed], peak_tflops: float | None) -> Table:
-    """What was measured, medians of the rounds."""
-    table = _table("backbone", "dense", "windows", "ratio", "x realtime", "TFLOP/s", "MFU", "twice")
+    """What was measured, medians of the rounds; MFU where the device's peak is known."""
+    utilisation = ("MFU",) if peak_tflops else ()
+    table = _table("backbone", "dense", "windows", "ratio", "x realtime", "TFLOP/s", *utilisation, "twice")
     for speed in speeds:
         ratios = f"{median(speed.ratios):.1f}"
         if len(speed.ratios) > 1:
@@ -72,7 +75,7 @@ def speed_table(speeds: Sequence[Speed], peak_tflops: float | None) -> Table:
             ratios,
             f"{speed.times_realtime:.2f}",
             f"{speed.tflops:.3g}",
-            f"{speed.tflops / peak_tflops:.0%}" if peak_tflops else "-",
+            *([f"{speed.tflops / peak_tflops:.0%}"] if peak_tflops else []),
             f"{speed.redundant:.1%}",
         )
     return table

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from fractions import Fraction
+from pathlib import Path
 
 import pipeline
 from detectors import backbones, weights
@@ -49,17 +50,24 @@ def build_stages(config: Config, results: Results, run_id: str) -> Stages:
 
 
 def resolve(config: Config) -> Config:
-    """The config with all that is left to the backbone filled in. Raises ConfigError where they do not fit."""
-    return _resolved(config, _backbone(config).contract)
+    """The config with all that is left to the backbone filled in. Raises ConfigError where they do not fit.
+
+    Weights in a file of the user's are tried out here and now: workers would tell much later.
+    """
+    config = _resolved(config, _backbone(config).contract)
+    path = Path(config.backbone.weights)
+    if path.is_file():
+        try:
+            backbones.load(config.backbone.name, path)
+        except weights.WeightsError as error:
+            raise ConfigError(f"backbone.weights: {error}") from None
+    return config
 
 
 def provenance(config: Config) -> dict[str, str]:
-    """What a table's metadata tells of where it comes from. Raises ConfigError."""
-    try:
-        name = config.backbone.weights
-        weights_hash = name if name == backbones.RANDOM else weights.digest(name)
-    except weights.WeightsError as error:
-        raise ConfigError(f"backbone.weights: {error}") from None
+    """What a table's metadata tells of where it comes from."""
+    name = config.backbone.weights
+    weights_hash = name if name == backbones.RANDOM else weights.digest(name)
     return {
         "config_hash": config.result_hash(weights_hash),
         "weights_hash": weights_hash,
@@ -87,15 +95,29 @@ def _known(field: str, name: str, choices: Iterable[str]) -> None:
 
 def _resolved(config: Config, contract: Contract) -> Config:
     name = config.backbone.name
-    if config.backbone.weights == "auto" and name not in backbones.PUBLISHED:
-        raise ConfigError(f"backbone.weights: none are published for {name}; give a file, or random")
     asked_for = Sampled(contract.rate, contract.short_side, "squash" if contract.square else "keep")
-    config = config.resolved(asked_for, backbones.PUBLISHED.get(name, ""))
+    config = config.resolved(asked_for, _weights(config))
     if contract.square and config.frames.fit == "keep":
         raise ConfigError(f"frames.fit: {name} takes square pictures only: crop or squash")
     if contract.square and config.frames.short_side != contract.short_side:
         raise ConfigError(f"frames.short_side: {name} takes pictures of {contract.short_side} pixels only")
     return config
+
+
+def _weights(config: Config) -> str:
+    """A name, or the full path of a file, which means the same on every worker."""
+    given, published = config.backbone.weights, backbones.PUBLISHED[config.backbone.name]
+    if given == "auto" and published:
+        return published[0]
+    if given in (*published, backbones.RANDOM):
+        return given
+    if Path(given).is_file():
+        return str(Path(given).resolve())
+    known = ", ".join(published) or "none are published"
+    raise ConfigError(
+        f"backbone.weights: {given!r} is neither a file nor one of the weights for {config.backbone.name} ({known}); "
+        f"{backbones.RANDOM} is for trying out"
+    )
 
 
 def _sampling(config: Config, contract: Contract, rate: Fraction) -> Sampling:

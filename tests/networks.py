@@ -26,8 +26,8 @@ def enliven(network: nn.Module, seed: int = 7) -> None:
         for module in network.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-            if isinstance(module, nn.BatchNorm3d):
-                assert module.running_mean is not None and module.running_var is not None
+            if isinstance(module, nn.BatchNorm3d) and module.running_mean is not None:
+                assert module.running_var is not None
                 module.running_mean.normal_(0, 0.1, generator=generator)
                 module.running_var.uniform_(0.8, 1.2, generator=generator)
                 module.weight.uniform_(0.4, 0.8, generator=generator)

@@ -21,7 +21,6 @@ EVERY_LAYOUT = [
     *((name, layout) for name in torchvision_video.MAKERS for layout in ("native", "torchvision")),
 ]
 LAYOUTS = [one for one in EVERY_LAYOUT if one not in HAVE_NO_PLACE]
-DAMAGED = "is not a checkpoint of tensors alone: it is damaged, or something else"
 
 
 # What does not fit

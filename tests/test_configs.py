@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from math import ceil
 from pathlib import Path
 
@@ -14,13 +15,13 @@ from recordings import record
 from rich.console import Console
 
 from detectors import backbones, checkpoints
-from detectors.weights import WEIGHTS, WeightsError
-from pipeline.config import CONFIG_FOLDER, ConfigError, load_config
+from detectors.weights import WEIGHTS
+from pipeline.config import CONFIG_FOLDER, Config, ConfigError, load_config
 from pipeline.detect import detect
 from pipeline.progress import Progress
 from pipeline.results import Results
 from pipeline.sources import list_sources
-from stages.build import build_stages, resolve
+from stages.build import build_stages, provenance, resolve
 
 READY = sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
 SECONDS, FEW_SECONDS = 3.4, 1.5  # attention is slow on a CPU
@@ -97,13 +98,28 @@ def test_weights_may_be_a_file_of_ones_own(recordings: dict[float, Path], tmp_pa
     assert about["weights_hash"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_file_of_another_network_stops_the_run_in_one_line(recordings: dict[float, Path], tmp_path: Path) -> None:
+def test_a_file_of_another_network_is_refused_before_any_work(tmp_path: Path) -> None:
     path = tmp_path / "other.pth"
     torch.save(backbones.load("mc3_18", None).state_dict(), path)
-    with pytest.raises(WeightsError) as refused:
-        run(recordings[SECONDS], tmp_path / "out", "slowfast_r50", f"backbone.weights={path}")
-    assert str(refused.value).startswith(f"{path}: not a native checkpoint of this SlowFast: ")
-    assert "\n" not in str(refused.value) and not list((tmp_path / "out").glob("videos/*"))
+    with pytest.raises(ConfigError) as refused:
+        resolve(load_config("slowfast_r50", [f"backbone.weights={path}"]))
+    assert str(refused.value).startswith(f"backbone.weights: {path}: not a native checkpoint of this SlowFast: ")
+    assert "\n" not in str(refused.value)
+
+
+def test_how_a_file_is_spelt_makes_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers may live in another folder, and a result does not depend on the name of its weights."""
+    path = tmp_path / "mine.pth"
+    torch.save(backbones.load("mc3_18", None).state_dict(), path)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(path, tmp_path / "copy.pth")
+
+    def resolved(weights: str) -> Config:
+        return resolve(load_config("r3d_18", ["backbone.name=mc3_18", f"backbone.weights={weights}"]))
+
+    assert resolved("mine.pth") == resolved(str(path))
+    assert resolved("mine.pth").backbone.weights == str(path)
+    assert provenance(resolved("copy.pth")) == provenance(resolved("mine.pth"))
 
 
 # What is left to the backbone, and what does not fit it
@@ -131,7 +147,12 @@ def test_what_is_set_is_kept() -> None:
         (["backbone.name=swin3d_t", "frames.short_side=256"], "frames.short_side: swin3d_t takes pictures of 224"),
         (["backbone.name=slowfast_r50_8x8_detection"], "localizer.name: training_free needs class scores"),
         (["backbone.name=slowfst"], "backbone.name: unknown 'slowfst'; one of: i3d"),
-        (["backbone.weights=nonsense"], "backbone.weights: 'nonsense' is neither a file nor one of the weights"),
+        (
+            ["backbone.weights=nonsense"],
+            "backbone.weights: 'nonsense' is neither a file nor one of the weights for i3d",
+        ),
+        (["backbone.weights=s3d_kinetics400"], "backbone.weights: 's3d_kinetics400' is neither a file nor one of the"),
+        (["backbone.weights=sample_people"], "backbone.weights: 'sample_people' is neither a file nor one of the"),
     ],
 )
 def test_what_cannot_run_is_refused_by_its_field(overrides: list[str], message: str, tmp_path: Path) -> None:
@@ -141,8 +162,8 @@ def test_what_cannot_run_is_refused_by_its_field(overrides: list[str], message: 
 
 
 def test_every_backbone_that_has_published_weights_names_them() -> None:
-    assert set(backbones.PUBLISHED) <= set(backbones.BACKBONES)
-    assert set(backbones.PUBLISHED.values()) <= set(WEIGHTS)
+    assert set(backbones.PUBLISHED) == set(backbones.BACKBONES)
+    assert {one for published in backbones.PUBLISHED.values() for one in published} <= set(WEIGHTS)
 
 
 def test_random_weights_are_always_the_same_and_other_chance_is_left_alone() -> None:

@@ -7,9 +7,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from detectors import backbones
-from detectors.backbones import bench, cost, torchvision_video
+from detectors.backbones import torchvision_video
 from detectors.dense.carry import Carry
 from detectors.dense.form import Dense
+from detectors.inference import bench, cost
 from pipeline.config import SegmentSettings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -121,3 +122,17 @@ def test_speeds_are_told_from_seconds_a_step() -> None:
     assert speed.times_realtime == pytest.approx(10.0)  # 50 steps a second, of the 5 that make one of video
     assert speed.ratios == pytest.approx([4.0, 20.0, 40.0])
     assert speed.tflops == pytest.approx(150.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "peak"),
+    [
+        ("NVIDIA H100 80GB HBM3", 989.0),
+        ("NVIDIA H100 PCIe", 756.0),
+        ("NVIDIA A100-SXM4-80GB", 312.0),
+        ("NVIDIA L4", 121.0),
+        ("NVIDIA L40", None),
+    ],
+)
+def test_what_a_gpu_can_do_at_most_is_known_by_its_name(name: str, peak: float | None) -> None:
+    assert bench.peak_of(name) == peak

@@ -232,10 +232,66 @@ def test_every_kind_of_layer(layer: nn.Module) -> None:
     check(negative)
 
 
-def test_what_is_changed_in_place_and_read_again() -> None:
-    network = Reused()
+class Aliased(nn.Module):
+    """A tensor goes by two names when it is changed in place."""
+
+    def __init__(self, idle: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.idle, self.relu = nn.Conv3d(3, 4, 3, padding=1), idle, nn.ReLU(inplace=True)
+
+    def forward(self, carry: Tensor) -> Tensor:  # a name that is in use elsewhere
+        first = self.conv(carry)
+        other_name = self.idle(first)
+        return self.relu(first) + other_name
+
+
+@pytest.mark.parametrize("network", [Reused(), Aliased(nn.Identity()), Aliased(nn.Dropout(0.5))])
+def test_what_is_changed_in_place_and_read_again(network: nn.Module) -> None:
     enliven(network)
     check(network)
+
+
+class Thrice(nn.Module):
+    """A branch that is taken more than once, and one that is spread over the channels of another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.thin = nn.Conv3d(4, 4, 3, padding=1), nn.Conv3d(4, 1, (5, 1, 1), padding=(2, 0, 0))
+
+    def forward(self, x_NCTHW: Tensor) -> Tensor:
+        wide, thin = self.wide(x_NCTHW), self.thin(x_NCTHW)
+        return torch.cat([F.relu(thin + wide), x_NCTHW, wide + wide, x_NCTHW], dim=1)
+
+
+def test_branches_taken_twice_or_spread_over_another() -> None:
+    check(trunk_of(Thrice(), nn.Conv3d(16, 4, 1)))
+
+
+def test_a_network_may_be_a_single_layer() -> None:
+    layer = nn.Conv3d(3, 4, 3, padding=1)
+    enliven(layer)
+    check(layer)
+
+
+def test_pooling_of_what_is_never_negative_knows_no_negative_zero() -> None:
+    """In bfloat16 the bits are compared; those of -0.0 are the least of all."""
+
+    class Gate(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv3d(3, 4, 1), nn.Conv3d(3, 4, 1)
+            self.relu, self.pool = nn.ReLU(), nn.MaxPool3d(3, 1, 1)
+
+        def forward(self, x_NCTHW: Tensor) -> Tensor:
+            pooled: Tensor = self.pool(self.relu(self.relu(self.first(x_NCTHW)) * self.second(x_NCTHW)))
+            return pooled
+
+    network = Gate().eval()
+    enliven(network)
+    frames_NCTHW = torch.randn(1, 3, 8, 9, 12).bfloat16()
+    found = in_chunks(Dense(network, torch.bfloat16), frames_NCTHW, 3)
+    with torch.inference_mode():
+        assert_close(found, network.bfloat16()(frames_NCTHW), tolerance=2e-2)
 
 
 @settings(max_examples=200, deadline=None)
@@ -287,8 +343,11 @@ class Attention(nn.Module):
     [
         (Attention(), "softmax has no dense form"),
         (nn.AdaptiveAvgPool3d(1), "AdaptiveAvgPool3d has no dense form"),
-        (nn.MaxPool3d(2, ceil_mode=True), "ceil_mode True has no dense form"),
-        (nn.AvgPool3d(3, 1, 1), "padding \\(1, 1, 1\\).* has no dense form"),
+        (nn.MaxPool3d(2, ceil_mode=True), r"ceil_mode=True\) has no dense form"),
+        (nn.MaxPool3d(2, dilation=2), r"MaxPool3d\(.*dilation=2.* has no dense form"),
+        (nn.AvgPool3d(3, 1, 1), r"AvgPool3d\(.*padding=1\) has no dense form"),
+        (nn.BatchNorm3d(4, track_running_stats=False), "batch norm without running statistics has no dense form"),
+        (Block(lambda first, second: torch.add(first, second, alpha=2), 1, 1), "add.* has no dense form"),
         (nn.Conv3d(4, 4, 3, padding=1, padding_mode="replicate"), "'replicate' has no dense form"),
         (nn.Conv3d(4, 4, 3, padding="same"), "'same' .*has no dense form"),
         (Block(lambda first, second: torch.cat([first, second], dim=2), 1, 1), "not along the channels"),
@@ -315,12 +374,42 @@ def test_branches_of_different_strides_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "conv",
+    [nn.Conv3d(4, 8, 3, (1, 2, 2), 1, groups=2), nn.Conv3d(4, 8, 3, (1, 2, 2), 2, dilation=2)],
+    ids=["groups", "dilation"],
+)
+def test_a_stem_that_cannot_be_packed_is_left_as_it_is(conv: nn.Conv3d) -> None:
+    x_NCTHW = torch.randn(1, 4, 8, 16, 16)
+    made = Convolution("stem", conv, None, relu=False, dtype=torch.bfloat16, crop=0, other_crop=None)
+    with torch.inference_mode():
+        found = made(Carry(last=True), x_NCTHW.bfloat16()).float()
+        assert found.shape == conv(x_NCTHW).shape
+        assert float((found - conv(x_NCTHW)).norm() / conv(x_NCTHW).norm()) < 1e-2
+
+
+@pytest.mark.parametrize(
     ("kernel", "stride"),
-    [((3, 3, 3), (1, 1, 1)), ((1, 3, 3), (1, 2, 2)), ((3, 3, 3), (2, 2, 2)), ((2, 2, 2), (2, 2, 2))],
+    [
+        ((3, 3, 3), (1, 1, 1)),
+        ((1, 3, 3), (1, 2, 2)),
+        ((3, 3, 3), (2, 2, 2)),
+        ((2, 2, 2), (2, 2, 2)),
+        ((2, 2, 4), (1, 1, 1)),
+    ],
 )
 @pytest.mark.parametrize(("height", "width"), [(8, 10), (7, 5), (1, 2)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_pooling_is_max_pooling(kernel: Any, stride: Any, height: int, width: int, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("has_onednn", [True, False])
+def test_pooling_is_max_pooling(
+    kernel: Any,
+    stride: Any,
+    height: int,
+    width: int,
+    dtype: torch.dtype,
+    has_onednn: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kernels, "HAS_ONEDNN", has_onednn)
     layer = SameMaxPool3d(kernel, stride)
     x_NCTHW = torch.rand(2, 3, 8, height, width).to(dtype)
     found = MaxPool("pool", layer, nonnegative=True, crop=0)(Carry(last=True), x_NCTHW)

@@ -1,11 +1,13 @@
 """I3D: the published weights give the reference's numbers; a file that is not theirs is refused by name."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from torch import nn
 from torchvision.models.video import R3D_18_Weights
 
 from detectors import backbones
@@ -14,7 +16,7 @@ from detectors.backbones.i3d import I3D
 from detectors.backbones.i3d_weights import HEAD, load_flax
 from detectors.dense.carry import Carry
 from detectors.inference.prepared import Inference
-from detectors.weights import fetch
+from detectors.weights import WeightsError, fetch
 
 # piergiaj's PyTorch I3D with the same weights: spatial means at the first step, logits averaged over 2 steps.
 MIXED_5C_MEAN = 0.09522507847052696
@@ -153,3 +155,16 @@ def test_it_can_be_trained() -> None:
 
 def test_class_names_are_those_of_torchvision() -> None:
     assert kinetics400() == tuple(R3D_18_Weights.KINETICS400_V1.meta["categories"])
+
+
+def test_it_loads_what_torch_saved_of_it_and_refuses_the_rest_in_one_line(network: I3D, tmp_path: Path) -> None:
+    torch.save(network.state_dict(), tmp_path / "mine.pth")
+    other = I3D()
+    other.load(tmp_path / "mine.pth")
+    assert torch.equal(other.head.weight, network.head.weight)
+    torch.save(nn.Conv3d(1, 1, 1).state_dict(), tmp_path / "other.pth")
+    torch.save(nn.Conv3d(1, 1, 1).state_dict(), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    for name in ("other.pth", "old.pth"):
+        with pytest.raises(WeightsError, match=rf"{name}.* not a ") as refused:
+            other.load(tmp_path / name)
+        assert "\n" not in str(refused.value)

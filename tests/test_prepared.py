@@ -34,6 +34,7 @@ def test_compiled_it_computes_the_same(mode: str) -> None:
     frames_THWC = np.random.default_rng(0).integers(0, 256, (150, 32, 32, 3), dtype=np.uint8)
     expected = features(Inference(backbone), frames_THWC)
     torch.compiler.reset()
+    torch._dynamo.utils.counters.clear()
     found = features(Inference(backbone, compile_mode=mode), frames_THWC)  # type: ignore[arg-type]
     assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0  # or nothing was compiled at all

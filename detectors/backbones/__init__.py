@@ -18,15 +18,13 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     **{name: partial(maker, name) for name, maker in torchvision_video.MAKERS.items()},
 }
 
-# The weights a backbone has unless others are asked for; none are published for those that are not here.
-PUBLISHED = {
-    "i3d": "i3d_kinetics400",
-    "slowfast_r50_4x16": "slowfast_r50_4x16_kinetics400",
-    "slowfast_r50_8x8": "slowfast_r50_8x8_kinetics400",
-    "slowfast_r101_8x8": "slowfast_r101_8x8_kinetics400",
-    "slowfast_r50_8x8_detection": "slowfast_r50_8x8_ava",
-    "slowfast_r101_8x8_detection": "slowfast_r101_32x2_nonlocal_ava",
-    **{name: f"{name}_kinetics400" for name in torchvision_video.MAKERS},
+# The weights published for each backbone; the first are taken unless others are asked for.
+PUBLISHED: dict[str, tuple[str, ...]] = {
+    **{name: (f"{name}_kinetics400",) for name in BACKBONES},
+    "slowfast_r50_8x8_detection": ("slowfast_r50_8x8_ava",),
+    "slowfast_r101_8x8_detection": ("slowfast_r101_32x2_nonlocal_ava",),
+    "slowfast_r101_16x8_detection": (),
+    "swin3d_b": ("swin3d_b_kinetics400", "swin3d_b_kinetics400_imagenet22k"),
 }
 
 RANDOM, RANDOM_SEED = "random", 0  # asked for by that name: weights to try a run with

@@ -3,12 +3,14 @@
 Padding in time is that of a run whose length is a multiple of 8, so that step j always sees frames 8j - 44 .. 8j + 54.
 """
 
+import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
 from torch import Tensor, nn
 
+from detectors import checkpoints
 from detectors.backbones.class_names import kinetics400
 from detectors.backbones.contract import Backbone, Contract, Encoded, mean_of_steps
 from detectors.backbones.i3d_weights import load_flax
@@ -66,7 +68,10 @@ class I3D(Backbone):
         return Encoded(mean_of_steps(map_NCSHW, pooled_steps=2), map_NCSHW)
 
     def load(self, path: Path) -> None:
-        """Raises WeightsError if the file is not the published one's kind."""
+        """Of the published kind, or as torch saves this network. Raises WeightsError if it is neither."""
+        if zipfile.is_zipfile(path):
+            checkpoints.load_file(self, path)
+            return
         try:
             load_flax(self.trunk, self.head, load_numpy_pickle(path))
         except ValueError as error:

@@ -21,6 +21,7 @@ from detectors.dense.operators import AvgPool, Combination, Convolution, MaxPool
 
 ADDS = (operator.add, operator.iadd, torch.add)
 JOINS = (*ADDS, operator.mul, operator.imul, torch.mul, torch.cat)
+IDLE = (nn.Identity, nn.Dropout, nn.Dropout3d)
 RELUS = (F.relu, torch.relu)
 IN_PLACE = (operator.iadd, operator.imul)
 
@@ -66,8 +67,11 @@ class _Plan:
     """A traced network, the view of each of its nodes, and what goes into which convolution."""
 
     def __init__(self, trunk: nn.Module) -> None:
-        self.graph = _Tracer().trace(trunk)
+        tracer = _Tracer()
+        trunk = nn.Sequential(trunk) if tracer.is_leaf_module(trunk, "") else trunk
+        self.graph = tracer.trace(trunk)
         self.modules = dict(trunk.named_modules())
+        _pass_over_idle(self.graph, self.modules)
         _undo_in_place(self.graph, self.modules)
         self.views: dict[fx.Node, View] = {}
         for node in self.graph.nodes:
@@ -82,7 +86,7 @@ class _Plan:
     def build(self, dtype: torch.dtype) -> fx.GraphModule:
         """The same network of operators; its forward takes the carry and the frames."""
         graph, made, now = fx.Graph(), nn.Module(), dict[fx.Node, fx.Node]()
-        carry = graph.placeholder("carry")
+        carry = graph.placeholder("carry_of_the_run")
         for node in self.graph.nodes:
             if node.op == "placeholder":
                 now[node] = graph.placeholder(node.name)
@@ -90,9 +94,6 @@ class _Plan:
                 graph.output(now[_result(self.graph)])
             elif node not in self.inner:
                 operation, inputs = self._operation(node, dtype)
-                if isinstance(operation, nn.Identity | nn.Dropout):
-                    now[node] = now[inputs[0]]
-                    continue
                 made.add_module(node.name, operation)
                 takes_carry = () if isinstance(operation, nn.ReLU | nn.BatchNorm3d) else (carry,)
                 now[node] = graph.call_module(node.name, (*takes_carry, *(now[one] for one in inputs)))
@@ -102,7 +103,7 @@ class _Plan:
         return self.modules[str(node.target)] if node.op == "call_module" else None
 
     def _view(self, node: fx.Node) -> View:
-        inputs = node.all_input_nodes
+        inputs = _inputs(node)
         if node.op == "placeholder":
             return View()
         if node.op == "output":
@@ -111,7 +112,7 @@ class _Plan:
             layer = self._layer(node)
             if layer is not None and (window := window_of(layer)) is not None:
                 return self.views[inputs[0]].through(window)
-            if node.op == "call_function" and (node.target in RELUS or (node.target in JOINS and len(inputs) > 1)):
+            if node.op == "call_function" and (node.target in RELUS or _is_join(node)):
                 return joined([self.views[one] for one in inputs])
         except ValueError as error:
             raise ValueError(f"{node.name}: {error}") from None
@@ -151,7 +152,7 @@ class _Plan:
         """The operator for a node, and what it takes."""
         if node in self.fused:
             return self._convolution(self.fused[node], dtype)
-        inputs, layer = list(node.all_input_nodes), self._layer(node)
+        inputs, layer = _inputs(node), self._layer(node)
         if self._is_relu(node):
             return nn.ReLU(), inputs
         if isinstance(layer, nn.MaxPool3d | SameMaxPool3d):
@@ -196,7 +197,7 @@ class _Plan:
         layer = self._layer(node)
         if self._is_relu(node) or isinstance(layer, SameMaxPool3d):
             return True
-        passes = isinstance(layer, nn.MaxPool3d | nn.AvgPool3d | Subsample | nn.Dropout | nn.Identity)
+        passes = isinstance(layer, nn.MaxPool3d | nn.AvgPool3d | Subsample)
         passes = passes or node.target in (torch.cat, *ADDS)
         return passes and all(map(self._is_nonnegative, node.all_input_nodes))
 
@@ -211,9 +212,23 @@ def _only_user(node: fx.Node) -> fx.Node | None:
 
 
 def _other(add: fx.Node, node: fx.Node) -> fx.Node | None:
-    """The other summand, None if there is none or it is scaled."""
-    others = [one for one in add.all_input_nodes if one is not node]
-    return others[0] if len(others) == 1 and not add.kwargs else None
+    """The other summand, None if there is none."""
+    others = [one for one in _inputs(add) if one is not node]
+    return others[0] if len(others) == 1 else None
+
+
+def _inputs(node: fx.Node) -> list[fx.Node]:
+    """All that a node takes, one that is taken twice twice."""
+    given = node.args[0] if node.target is torch.cat and node.args else node.args
+    return [one for one in given if isinstance(one, fx.Node)] if isinstance(given, list | tuple) else []
+
+
+def _pass_over_idle(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
+    """Take out what does nothing in inference, so that no tensor goes by two names."""
+    for node in list(graph.nodes):
+        if node.op == "call_module" and isinstance(modules[str(node.target)], IDLE):
+            node.replace_all_uses_with(node.all_input_nodes[0])
+            graph.erase_node(node)
 
 
 def _undo_in_place(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
@@ -224,6 +239,11 @@ def _undo_in_place(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
         if node.target in IN_PLACE or getattr(layer, "inplace", False) or node.kwargs.get("inplace"):
             changed = node.all_input_nodes[0]
             changed.replace_all_uses_with(node, delete_user_cb=lambda user, node=node: order[user] > order[node])
+
+
+def _is_join(node: fx.Node) -> bool:
+    """Whether it does no more than put branches together."""
+    return node.target in JOINS and len(_inputs(node)) > 1 and not node.kwargs.keys() - {"dim"}
 
 
 def _combination(node: fx.Node) -> Callable[[list[Tensor]], Tensor]:

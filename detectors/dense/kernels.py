@@ -61,10 +61,7 @@ def pack(x_NCTHW: Tensor, block: Triple) -> Tensor:
 def slide_max(
     x_NCTHW: Tensor, dim: int, kernel: int, stride: int, *, before: int, count: int, nonnegative: bool
 ) -> Tensor:
-    """`count` maxima along one dimension: number i is that of `kernel` neighbours from i * stride - before on.
-
-    `nonnegative`: x has no negative values but for the -inf of padding.
-    """
+    """`count` maxima along one dimension: number i is that of `kernel` neighbours from i * stride - before on."""
     if kernel == stride == 1:
         return x_NCTHW
     if x_NCTHW.dtype is torch.bfloat16 and nonnegative:
@@ -99,10 +96,7 @@ def max_time(x_NCTHW: Tensor, kernel: int, stride: int, count: int) -> Tensor:
     return reduce(torch.maximum, [x_NCTHW[:, :, shift : shift + reach : stride] for shift in range(kernel)])
 
 
-def max_picture(
-    x_NCTHW: Tensor, kernel: tuple[int, int], stride: tuple[int, int], before: tuple[int, int], *, partial: bool
-) -> Tensor:
-    """Max-pooling of each picture; `partial`: windows that reach over the far ends count too."""
-    frames_MCHW = x_NCTHW.transpose(1, 2).flatten(0, 1)
-    frames_MCHW = F.max_pool2d(frames_MCHW, kernel, stride, before, ceil_mode=partial)
+def max_picture(x_NCTHW: Tensor, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+    """Max-pooling of each picture."""
+    frames_MCHW = F.max_pool2d(x_NCTHW.transpose(1, 2).flatten(0, 1), kernel, stride, padding)
     return frames_MCHW.view(len(x_NCTHW), x_NCTHW.shape[2], *frames_MCHW.shape[1:]).transpose(1, 2)

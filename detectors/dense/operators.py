@@ -4,6 +4,7 @@ Shape letters: N runs, C channels, T frames, H rows, W columns.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from detectors.dense.carry import Carry, View, Window, align, complete, over_time
 from detectors.dense.kernels import convolve, is_plain, max_picture, max_time, pack, slide_max
-from detectors.dense.layers import SameConv3d, SameMaxPool3d, Subsample, Triple, same_padding
+from detectors.dense.layers import SameConv3d, SameMaxPool3d, Subsample, Triple, same_padding, same_picture
 
 FEW_CHANNELS = 4  # as many or fewer leave the matrix units for bfloat16 idle
 
@@ -31,14 +32,18 @@ def window_of(layer: nn.Module) -> Window | None:
         return Window(reach, layer.stride[0], layer.padding[0], layer.padding[0])
     if isinstance(layer, nn.MaxPool3d | nn.AvgPool3d):
         return _pool_window(layer)
-    return Window() if isinstance(layer, nn.BatchNorm3d | nn.ReLU | nn.Dropout | nn.Identity) else None
+    if isinstance(layer, nn.BatchNorm3d) and layer.running_mean is None:
+        raise ValueError("a batch norm without running statistics has no dense form")
+    return Window() if isinstance(layer, nn.BatchNorm3d | nn.ReLU) else None
 
 
 def _pool_window(layer: nn.MaxPool3d | nn.AvgPool3d) -> Window:
     kernel, stride, padding = (triple(value) for value in (layer.kernel_size, layer.stride, layer.padding))
     averages = isinstance(layer, nn.AvgPool3d)
-    if layer.ceil_mode or (averages and any(padding)) or any(2 * p >= k for p, k in zip(padding, kernel, strict=True)):
-        raise ValueError(f"pooling {kernel} with padding {padding} and ceil_mode {layer.ceil_mode} has no dense form")
+    pads_too_much = any(padding) if averages else any(2 * p >= k for p, k in zip(padding, kernel, strict=True))
+    is_odd = not averages and (triple(layer.dilation) != (1, 1, 1) or layer.return_indices)
+    if layer.ceil_mode or pads_too_much or is_odd:
+        raise ValueError(f"{layer} has no dense form")
     return Window(kernel[0], stride[0], padding[0], padding[0], 0.0 if averages else -torch.inf)
 
 
@@ -72,7 +77,8 @@ class Convolution(nn.Module):
         window = window_of(conv)
         assert window is not None
         self.window, self.relu, self.crop, self.other_crop = window, relu, crop, other_crop
-        self.packs = dtype is torch.bfloat16 and conv.in_channels <= FEW_CHANNELS and self.stride[1:] == (2, 2)
+        is_stem = conv.in_channels <= FEW_CHANNELS and self.stride[1:] == (2, 2)
+        self.packs = dtype is torch.bfloat16 and is_stem and self.groups == 1 and self.dilation == (1, 1, 1)
         if self.packs:
             weight = pack(_filled(weight, self.stride), self.stride)
         weight = weight.to(dtype).to(memory_format=torch.channels_last_3d)
@@ -84,10 +90,13 @@ class Convolution(nn.Module):
         count = self.window.count(ready_NCTHW.shape[2])
         if other_NCTHW is not None and self.other_crop is not None:
             other_NCTHW = carry.take(f"{self.key}.other", other_NCTHW, count, self.other_crop)
-        if count:
-            return self._convolve(ready_NCTHW, other_NCTHW)
-        height, width = (self._size(dim, x_NCTHW.shape[2 + dim]) for dim in (1, 2))
-        return x_NCTHW.new_empty(len(x_NCTHW), len(self.weight), 0, height, width)
+        shape = (len(x_NCTHW), len(self.weight), count, *(self._size(dim, x_NCTHW.shape[2 + dim]) for dim in (1, 2)))
+        if not count:
+            return x_NCTHW.new_empty(shape)
+        if other_NCTHW is None or other_NCTHW.shape == shape:
+            return self._convolve(ready_NCTHW, other_NCTHW, relu=self.relu)
+        sum_NCTHW = self._convolve(ready_NCTHW, None, relu=False) + other_NCTHW  # one of them is spread over the other
+        return F.relu_(sum_NCTHW) if self.relu else sum_NCTHW
 
     def _size(self, dim: int, size: int) -> int:
         """Rows or columns of the result, or frames of it from inputs complete for so many windows."""
@@ -96,7 +105,7 @@ class Convolution(nn.Module):
         reach = self.dilation[dim] * (self.kernel[dim] - 1) + 1
         return (size + 2 * self.padding[dim] - reach) // self.stride[dim] + 1
 
-    def _convolve(self, x_NCTHW: Tensor, other_NCTHW: Tensor | None) -> Tensor:
+    def _convolve(self, x_NCTHW: Tensor, other_NCTHW: Tensor | None, *, relu: bool) -> Tensor:
         padding = self.padding
         stride, dilation = self.stride, self.dilation
         if self.packs:
@@ -118,7 +127,7 @@ class Convolution(nn.Module):
             padding=padding,
             dilation=dilation,
             groups=self.groups,
-            relu=self.relu,
+            relu=relu,
             added_NCTHW=other_NCTHW,
         )
 
@@ -157,7 +166,8 @@ class MaxPool(nn.Module):
         super().__init__()
         window = window_of(layer)
         assert window is not None
-        self.key, self.window, self.nonnegative, self.crop = key, window, nonnegative, crop
+        self.key, self.nonnegative, self.crop = key, nonnegative, crop
+        self.window = replace(window, fill=0.0) if nonnegative else window
         self.kernel, self.stride = triple(layer.kernel_size), triple(layer.stride)
         self.padding = None if isinstance(layer, SameMaxPool3d) else triple(layer.padding)
 
@@ -174,11 +184,12 @@ class MaxPool(nn.Module):
     def _pool_picture(self, x_NCTHW: Tensor) -> Tensor:
         if self.kernel[1:] == self.stride[1:] == (1, 1):
             return x_NCTHW
-        before, counts = zip(*(self._line(dim, x_NCTHW.shape[2 + dim]) for dim in (1, 2)), strict=True)
         if is_plain(x_NCTHW):
-            return max_picture(x_NCTHW, self.kernel[1:], self.stride[1:], before, partial=self.padding is None)
+            if self.padding is None:
+                x_NCTHW = same_picture(x_NCTHW, self.kernel, self.stride)
+            return max_picture(x_NCTHW, self.kernel[1:], self.stride[1:], self.padding[1:] if self.padding else (0, 0))
         for dim in (1, 2):
-            x_NCTHW = self._slide(x_NCTHW, dim, before[dim - 1], counts[dim - 1])
+            x_NCTHW = self._slide(x_NCTHW, dim, *self._line(dim, x_NCTHW.shape[2 + dim]))
         return x_NCTHW
 
     def _line(self, dim: int, size: int) -> tuple[int, int]:

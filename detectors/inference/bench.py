@@ -3,6 +3,7 @@
 Needs torch alone. Frames are squares of the short side, already decoded; both ways run the same prepared network.
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +15,11 @@ import torch
 from detectors.backbones import RANDOM_SEED, load
 from detectors.dense.carry import Carry
 from detectors.inference.cost import cost_of, redundancy
-from detectors.inference.prepared import Compile, Inference, Precision
+from detectors.inference.prepared import Compile, Inference, Precision, compute_dtype
 
 WINDOW_STEPS = 8  # a window is eight strides long: 64 frames every 8 for I3D and R3D, 32 every 4 for SlowFast 8x8
-PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0, "L4": 121.0}  # bfloat16, dense, as sold
+# bfloat16, dense, as sold; by words in the device's name, the first that fits
+PEAK_TFLOPS = {"H100 PCIe": 756.0, "H100": 989.0, "H200": 989.0, "A100": 312.0, "L40S": 362.0, "L4": 121.0}
 
 
 @dataclass(slots=True)
@@ -78,12 +80,16 @@ def bench(
     return speeds
 
 
-def peak_tflops(device: str) -> float | None:
-    """What the device at hand can do at most, if it is known."""
-    if torch.device(device).type != "cuda":
+def peak_tflops(device: str, precision: Precision = "auto") -> float | None:
+    """What the device at hand can do at most in that precision, if it is known."""
+    if torch.device(device).type != "cuda" or compute_dtype(device, precision) is not torch.bfloat16:
         return None
-    name = torch.cuda.get_device_name(device)
-    return next((peak for part, peak in PEAK_TFLOPS.items() if part in name), None)
+    return peak_of(torch.cuda.get_device_name(device))
+
+
+def peak_of(name: str) -> float | None:
+    """By a device's name."""
+    return next((peak for part, peak in PEAK_TFLOPS.items() if re.search(rf"\b{part}\b", name)), None)
 
 
 class _Subject:
@@ -93,8 +99,8 @@ class _Subject:
         self.inference, self.contract = inference, inference.contract
         self.chunk_frames = -(-chunk_frames // self.contract.stride) * self.contract.stride
         self.carry = Carry()
-        # Until every layer holds what it needs, and twice more.
-        self.dense_s(chunks=2 + -(-self.contract.receptive_field // self.chunk_frames))
+        # Until every layer holds what it needs, and some more: what is compiled is compiled, recorded, run.
+        self.dense_s(chunks=4 + -(-self.contract.receptive_field // self.chunk_frames))
         self.windowed_s(1)
 
     def dense_s(self, *, chunks: int) -> float:

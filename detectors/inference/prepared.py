@@ -18,6 +18,9 @@ Precision = Literal["auto", "fast", "float32", "bfloat16"]
 Compile = Literal["off", "default", "reduce-overhead"]  # the modes of torch.compile; the last one uses CUDA graphs
 
 
+MOST_SHAPES = 64  # compiled for; pictures of yet another size run uncompiled
+
+
 class Steps(NamedTuple):
     """Consecutive steps of a run, float32."""
 
@@ -63,9 +66,7 @@ class Inference:
         else:
             backbone = backbone.eval().requires_grad_(False)
             backbone = backbone.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-            self._encode = (
-                torch.compile(backbone.encode, mode=compile_mode) if compile_mode != "off" else backbone.encode
-            )
+            self._encode = backbone.encode if compile_mode == "off" else _compile(backbone.encode, compile_mode)
 
     def upload(self, frames_THWC: np.ndarray) -> Tensor:
         """Frames (1, 3, T, H, W) on the device, normalised; copied there beside the computing of the chunk before."""
@@ -122,13 +123,19 @@ class Fetched:
         return Steps(*(None if one is None else one.numpy() for one in self._results))  # type: ignore[arg-type]
 
 
+def _compile(function: Callable[..., Any], mode: Compile) -> Callable[..., Any]:
+    """For one shape after another: an archive may hold pictures of many sizes."""
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_SHAPES)
+    return torch.compile(function, mode=mode, dynamic=False)
+
+
 class _CompiledDense:
     """The dense form, compiled for chunks in the middle of a run, whose shapes repeat; a run's ends go uncompiled."""
 
-    def __init__(self, dense: Dense, mode: str) -> None:
+    def __init__(self, dense: Dense, mode: Compile) -> None:
         self.dense = dense
         self.graphs = mode == "reduce-overhead"
-        self._step: Callable[..., Any] = torch.compile(self._pure, mode=mode, dynamic=False)
+        self._step = _compile(self._pure, mode)
 
     def __call__(self, x_NCTHW: Tensor, carry: Carry) -> Tensor:
         length, before = x_NCTHW.shape[2], carry.phase
