@@ -38,7 +38,7 @@ def whole(backbone: Backbone) -> tuple[Tensor, Tensor]:
     """Frames of a run longer than what one step sees, and the plain network's map of them."""
     contract = backbone.contract
     steps = contract.receptive_field // contract.stride + 5
-    frames_NCTHW = torch.randn(1, 3, steps * contract.stride, 33, 48, generator=torch.Generator().manual_seed(3))
+    frames_NCTHW = torch.randn(1, 3, steps * contract.stride, 25, 36, generator=torch.Generator().manual_seed(3))
     assert backbone.trunk is not None
     with torch.inference_mode():
         return frames_NCTHW, backbone.trunk(frames_NCTHW)
