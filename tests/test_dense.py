@@ -338,10 +338,16 @@ class Attention(nn.Module):
         return x_NCTHW.softmax(dim=2)
 
 
+class Pair(nn.Module):
+    def forward(self, x_NCTHW: Tensor) -> tuple[Tensor, Tensor]:
+        return x_NCTHW, x_NCTHW
+
+
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
         (Attention(), "softmax has no dense form"),
+        (Pair(), "anything but one map has no dense form"),
         (nn.AdaptiveAvgPool3d(1), "AdaptiveAvgPool3d has no dense form"),
         (nn.MaxPool3d(2, ceil_mode=True), r"ceil_mode=True\) has no dense form"),
         (nn.MaxPool3d(2, dilation=2), r"MaxPool3d\(.*dilation=2.* has no dense form"),

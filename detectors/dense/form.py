@@ -107,6 +107,8 @@ class _Plan:
         if node.op == "placeholder":
             return View()
         if node.op == "output":
+            if len(inputs) != 1:
+                raise ValueError("a network that gives anything but one map has no dense form")
             return self.views[inputs[0]]
         try:
             layer = self._layer(node)
@@ -125,9 +127,9 @@ class _Plan:
         following = _only_user(conv)
         if following is not None and isinstance(norm := self._layer(following), nn.BatchNorm3d):
             found.norm, found.last, following = norm, following, _only_user(following)
-        if following is not None and following.target in ADDS and following not in self.fused:
+        if following is not None and following.target in ADDS and not self._is_taken(following):
             other = _other(following, found.last)
-            if other is not None and self._comes_later(found.last, other) and not self._is_taken(following):
+            if other is not None and self._comes_later(found.last, other):
                 found.other, found.last, following = other, following, _only_user(following)
         if following is not None and self._is_relu(following):
             found.relu, found.last = True, following
