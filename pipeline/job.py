@@ -56,6 +56,7 @@ class Job:
             )
         for source, part, is_done in zip(ordered, parts, done, strict=True):
             if is_done:
+                self.results.clear_spool(part)  # a kill may have fallen between the commit and this
                 self.tally.book_earlier(committed[part].row)
             else:
                 self.sources.append(source)

@@ -7,17 +7,14 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from networks import CONVOLUTIONAL, enliven, lively
 from torch import Tensor, nn
 
 from detectors.backbones.contract import Backbone
 from detectors.dense import kernels
-from detectors.dense.carry import Carry, View, Window, align, over_time
+from detectors.dense.carry import Carry
 from detectors.dense.form import Dense, view_of
 from detectors.dense.layers import SameConv3d, SameMaxPool3d, Subsample
-from detectors.dense.operators import Convolution, MaxPool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -294,45 +291,6 @@ def test_pooling_of_what_is_never_negative_knows_no_negative_zero() -> None:
         assert_close(found, network.bfloat16()(frames_NCTHW), tolerance=2e-2)
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    kernel=st.integers(1, 7),
-    stride=st.integers(1, 4),
-    padding=st.integers(0, 3),
-    lengths=st.lists(st.integers(0, 9), min_size=1, max_size=8),
-)
-def test_any_window_slides_over_any_chunks(kernel: int, stride: int, padding: int, lengths: list[int]) -> None:
-    total = max(sum(lengths), kernel)
-    lengths[-1] += total - sum(lengths)
-    x_NCTHW = torch.arange(1.0, total + 1).view(1, 1, total, 1, 1)
-    window = Window(kernel, stride, padding, padding)
-
-    def means(x_NCTHW: Tensor) -> Tensor:
-        return x_NCTHW.unfold(2, kernel, stride).mean(-1)
-
-    expected = means(F.pad(x_NCTHW, (0, 0, 0, 0, padding, padding)))
-    carry, parts = Carry(), []
-    for index, chunk_NCTHW in enumerate(x_NCTHW.split(lengths, dim=2)):
-        carry.last = index == len(lengths) - 1
-        parts.append(over_time(means, chunk_NCTHW, window=window, carry=carry, key="means"))
-    torch.testing.assert_close(torch.cat(parts, dim=2), expected)
-
-
-def test_branches_that_lag_are_waited_for() -> None:
-    x_NCTHW = torch.arange(10.0).view(1, 1, 10, 1, 1)
-    carry = Carry()
-    first = align([x_NCTHW[:, :, :6], x_NCTHW[:, :, :2]], carry=carry, key="", crops=(0, 0))
-    second = align([x_NCTHW[:, :, 6:], x_NCTHW[:, :, 2:9]], carry=carry, key="", crops=(0, 0))
-    assert [part.flatten().tolist() for part in first] == [[0, 1], [0, 1]]
-    assert [part.flatten().tolist() for part in second] == [[2, 3, 4, 5, 6, 7, 8]] * 2
-
-
-def test_a_view_is_what_the_windows_below_it_add_up_to() -> None:
-    view = View().through(Window(7, 2, 3, 3)).through(Window(3, 1, 1, 1)).through(Window(3, 2, 1, 1))
-    assert view == View(stride=4, before=3 + 2 + 2, after=3 + 2 + 2)
-    assert (view.first, view.halo_before, view.halo_after) == (2, 7, 4)
-
-
 class Attention(nn.Module):
     def forward(self, x_NCTHW: Tensor) -> Tensor:
         return x_NCTHW.softmax(dim=2)
@@ -374,66 +332,3 @@ def test_branches_of_different_strides_are_refused() -> None:
 
     with pytest.raises(ValueError, match=r"different temporal strides meet: \[1, 2\]"):
         Dense(trunk_of(Uneven()))
-
-
-# Kernels
-
-
-@pytest.mark.parametrize(
-    "conv",
-    [nn.Conv3d(4, 8, 3, (1, 2, 2), 1, groups=2), nn.Conv3d(4, 8, 3, (1, 2, 2), 2, dilation=2)],
-    ids=["groups", "dilation"],
-)
-def test_a_stem_that_cannot_be_packed_is_left_as_it_is(conv: nn.Conv3d) -> None:
-    x_NCTHW = torch.randn(1, 4, 8, 16, 16)
-    made = Convolution("stem", conv, None, relu=False, dtype=torch.bfloat16, crop=0, other_crop=None)
-    with torch.inference_mode():
-        found = made(Carry(last=True), x_NCTHW.bfloat16()).float()
-        assert found.shape == conv(x_NCTHW).shape
-        assert float((found - conv(x_NCTHW)).norm() / conv(x_NCTHW).norm()) < 1e-2
-
-
-@pytest.mark.parametrize(
-    ("kernel", "stride"),
-    [
-        ((3, 3, 3), (1, 1, 1)),
-        ((1, 3, 3), (1, 2, 2)),
-        ((3, 3, 3), (2, 2, 2)),
-        ((2, 2, 2), (2, 2, 2)),
-        ((2, 2, 4), (1, 1, 1)),
-    ],
-)
-@pytest.mark.parametrize(("height", "width"), [(8, 10), (7, 5), (1, 2)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("has_onednn", [True, False])
-def test_pooling_is_max_pooling(
-    kernel: Any,
-    stride: Any,
-    height: int,
-    width: int,
-    dtype: torch.dtype,
-    has_onednn: bool,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(kernels, "HAS_ONEDNN", has_onednn)
-    layer = SameMaxPool3d(kernel, stride)
-    x_NCTHW = torch.rand(2, 3, 8, height, width).to(dtype)
-    found = MaxPool("pool", layer, nonnegative=True, crop=0)(Carry(last=True), x_NCTHW)
-    torch.testing.assert_close(found, layer(x_NCTHW), rtol=0, atol=0)
-
-
-@pytest.mark.parametrize(("height", "width"), [(32, 48), (45, 33)])
-@pytest.mark.parametrize(
-    "conv",
-    [SameConv3d(3, 16, 7, 2), nn.Conv3d(3, 16, (5, 7, 7), (1, 2, 2), (2, 3, 3)), nn.Conv3d(3, 9, (1, 3, 3), (1, 2, 2))],
-    ids=["i3d", "slowfast", "bare"],
-)
-def test_a_stem_packed_for_bfloat16_computes_the_same(conv: nn.Conv3d, height: int, width: int) -> None:
-    torch.manual_seed(11)
-    x_NCTHW = torch.randn(1, 3, 16, height, width)
-    packed = Convolution("stem", conv, None, relu=False, dtype=torch.bfloat16, crop=0, other_crop=None)
-    assert packed.packs
-    with torch.inference_mode():
-        expected = conv(x_NCTHW)
-        found = packed(Carry(last=True), x_NCTHW.bfloat16()).float()
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-2 * float(expected.abs().max()))

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import threading
@@ -97,6 +98,19 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_tables(
     process.communicate()
     assert process.returncode == 3
     assert_same_tables(tmp_path, undisturbed)
+
+
+def test_a_kill_between_commit_and_clearing_up_leaves_nothing_behind(
+    archive: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(undisturbed, out)
+    for part in (out / "videos").glob("*.parquet"):
+        spool = out / "_spool" / part.stem
+        spool.mkdir(parents=True)
+        (spool / "000000-0.000000-end-0123456789abcdef.npz").write_bytes(b"spooled")
+    assert run(archive, out).videos == 0
+    assert_same_tables(out, undisturbed)
 
 
 @pytest.mark.ray
