@@ -9,13 +9,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("pipeline", "stages", "detectors", "training", "evaluation", "reports")
+FOLDERS = ("annotations", "commands", "detectors", "evaluation", "pipeline", "reports", "stages", "training")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 FORBIDDEN = {
-    "detectors": ("stages", "pipeline", "reports", "training"),
-    "stages": ("pipeline.engine_local", "pipeline.engine_ray", "reports", "training"),
-    "pipeline": ("stages", "detectors", "reports", "training"),
+    "annotations": ("commands", "detectors", "evaluation", "pipeline", "reports", "stages", "training"),
+    "evaluation": ("commands", "detectors", "pipeline", "reports", "stages", "torch", "training"),
+    "detectors": ("annotations", "commands", "evaluation", "pipeline", "reports", "stages", "training"),
+    "pipeline": ("annotations", "commands", "detectors", "evaluation", "reports", "stages", "training"),
+    "stages": (
+        "annotations",
+        "commands",
+        "evaluation",
+        "pipeline.engine_local",
+        "pipeline.engine_ray",
+        "reports",
+        "training",
+    ),
+    "training": ("commands", "reports"),
+    "reports": ("commands",),
 }
 EXCEPTIONS = {"detectors": {"pipeline.records"}}
 ONLY_IN = {

@@ -1,0 +1,97 @@
+"""Labelled spans and boxes of many videos, as columns: what annotators wrote, or what a detector found.
+
+Shape letters: N spans or boxes, V videos. Times are seconds; spans are half-open [start, stop).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LabelledSpans:
+    """Spans with a label, in videos; `scores_N` is None for ground truth."""
+
+    videos: tuple[str, ...]  # names that `video_N` points into; one may have no span
+    labels: tuple[str, ...]  # class names that `label_N` points into
+    video_N: np.ndarray  # int64
+    spans_N2: np.ndarray  # float64 seconds
+    label_N: np.ndarray  # int64
+    scores_N: np.ndarray | None = None  # float64
+
+    def __post_init__(self) -> None:
+        count = len(self.video_N)
+        _require(self.spans_N2.shape == (count, 2), f"spans must be ({count}, 2), got {self.spans_N2.shape}")
+        _require(self.label_N.shape == (count,), f"labels must be ({count},), got {self.label_N.shape}")
+        if self.scores_N is not None:
+            _require(self.scores_N.shape == (count,), f"scores must be ({count},), got {self.scores_N.shape}")
+
+    def __len__(self) -> int:
+        return len(self.video_N)
+
+    def where(self, mask_N: np.ndarray) -> "LabelledSpans":
+        """The spans of a mask, or of indices; videos and labels keep their numbers."""
+        scores_N = None if self.scores_N is None else self.scores_N[mask_N]
+        return LabelledSpans(
+            self.videos, self.labels, self.video_N[mask_N], self.spans_N2[mask_N], self.label_N[mask_N], scores_N
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Annotations:
+    """The ground truth of a file."""
+
+    spans: LabelledSpans
+    durations_s: tuple[float | None, ...]  # of each video, None where the file does not tell
+    subsets: tuple[str | None, ...]  # of each video, None where the file does not tell
+
+    def __post_init__(self) -> None:
+        count = len(self.spans.videos)
+        _require(len(self.durations_s) == count, f"there are {count} videos and {len(self.durations_s)} durations")
+        _require(len(self.subsets) == count, f"there are {count} videos and {len(self.subsets)} subsets")
+
+    def of_videos(self, names: Sequence[str]) -> "Annotations":
+        """These videos alone, in this order; labels keep their numbers."""
+        index = {name: number for number, name in enumerate(self.spans.videos)}
+        chosen = [index[name] for name in names]
+        renumbered_V = np.full(len(self.spans.videos), -1)
+        renumbered_V[chosen] = np.arange(len(chosen))
+        kept = self.spans.where(renumbered_V[self.spans.video_N] >= 0)
+        spans = LabelledSpans(
+            tuple(names), kept.labels, renumbered_V[kept.video_N], kept.spans_N2, kept.label_N, kept.scores_N
+        )
+        return Annotations(
+            spans, tuple(self.durations_s[one] for one in chosen), tuple(self.subsets[one] for one in chosen)
+        )
+
+    def in_subset(self, subset: str) -> "Annotations":
+        return self.of_videos(
+            [name for name, own in zip(self.spans.videos, self.subsets, strict=True) if own == subset]
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LabelledBoxes:
+    """AVA's rows: people on key frames, one row for each action of a box; `scores_N` is None for ground truth."""
+
+    frames: tuple[tuple[str, str], ...]  # (video, time with six decimals) that `frame_N` points into; some hold nobody
+    frame_N: np.ndarray  # int64
+    boxes_N4: np.ndarray  # float64 x1, y1, x2, y2 in 0..1
+    action_N: np.ndarray  # int64, 1-based as AVA counts
+    scores_N: np.ndarray | None = None  # float64
+
+    def __post_init__(self) -> None:
+        count = len(self.frame_N)
+        _require(self.boxes_N4.shape == (count, 4), f"boxes must be ({count}, 4), got {self.boxes_N4.shape}")
+        _require(self.action_N.shape == (count,), f"actions must be ({count},), got {self.action_N.shape}")
+        if self.scores_N is not None:
+            _require(self.scores_N.shape == (count,), f"scores must be ({count},), got {self.scores_N.shape}")
+
+    def __len__(self) -> int:
+        return len(self.frame_N)
