@@ -1,0 +1,83 @@
+"""The command `detect`, and the main job as a terminal shows it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.console import console
+from commands.fetching import fetch_for
+from commands.options import (
+    Address,
+    ConfigName,
+    Engine,
+    Exclude,
+    Include,
+    Inputs,
+    Limit,
+    Out,
+    Overrides,
+    Where,
+    read_config,
+    read_sources,
+)
+from commands.plain_errors import INCOMPLETE, OK, plain_errors
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.progress import Tally
+    from pipeline.records import Source
+
+
+def detect(
+    inputs: Inputs,
+    out: Out,
+    config: ConfigName = "kinetics400",
+    set_: Overrides = None,
+    engine: Where = Engine.ray,
+    address: Address = None,
+    limit: Limit = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try partial and failed videos again.")] = False,
+) -> None:
+    """Find actions in videos and write tables. The same command again goes on where a run was stopped."""
+    with plain_errors():
+        settings, sources = read_config(config, set_), read_sources(inputs, include, exclude, limit)
+        tally = run_detection(sources, settings, out, engine=engine, address=address, retry_failed=retry_failed)
+    raise typer.Exit(exit_code(tally))
+
+
+def run_detection(
+    sources: "list[Source]",
+    config: "Config",
+    out: Path,
+    *,
+    engine: Engine,
+    address: str | None = None,
+    retry_failed: bool = False,
+) -> "Tally":
+    """Fetch what the config needs and run the main job, with bars and a summary."""
+    from pipeline.detect import detect as run  # only now: torch takes seconds, and a typo needs none
+    from pipeline.progress import Progress
+    from stages.build import build_stages, resolve
+
+    config = resolve(config)
+    fetch_for(config)
+    progress = Progress(console)
+    tally = run(
+        sources,
+        config,
+        out,
+        make_stages=build_stages,
+        progress=progress,
+        engine=engine.value,
+        address=address,
+        retry_failed=retry_failed,
+    )
+    progress.summary(str(out))
+    return tally
+
+
+def exit_code(tally: "Tally") -> int:
+    return INCOMPLETE if tally.count("partial") or tally.count("failed") else OK

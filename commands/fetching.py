@@ -1,0 +1,32 @@
+"""Files that others publish, brought into the cache while a bar shows how far."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from commands.console import console, errors
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+
+def fetch(name: str) -> Path:
+    """The file of these weights or this sample; a download shows its progress. Raises WeightsError."""
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+    from detectors import weights
+
+    if name not in weights.WEIGHTS or weights.cached(name) is not None:
+        return weights.resolve(name)
+    with Progress(*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn(), console=console) as bars:
+        task = bars.add_task(f"fetch {name}", total=None)
+        return weights.fetch(name, progress=lambda done, total: bars.update(task, completed=done, total=total))
+
+
+def fetch_for(config: "Config") -> None:
+    """What a resolved config needs, if it is to be fetched at all. Raises WeightsError."""
+    from detectors.backbones import RANDOM
+
+    if config.backbone.weights == RANDOM:
+        errors.print("backbone.weights is random: labels and scores mean nothing", style="yellow")
+    else:
+        fetch(config.backbone.weights)
