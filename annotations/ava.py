@@ -1,0 +1,141 @@
+"""AVA's CSV: rows `video,timestamp,x1,y1,x2,y2,action`, with person_id in ground truth and score in predictions.
+
+A row of two columns marks a key frame without people.
+"""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from annotations import values
+from annotations.errors import AnnotationError, BadValue, Problems
+from annotations.files import read_text, write_text
+from annotations.records import LabelledBoxes
+from annotations.values import shown
+
+_TRUTH = "video,timestamp,x1,y1,x2,y2,action[,person_id]"
+_FOUND = "video,timestamp,x1,y1,x2,y2,action,score[,person_id]"
+_EDGE_TOLERANCE = 0.01  # detectors and rounding pass the edge of the picture by this much at most
+
+Frame = tuple[str, str]
+Row = tuple[float, float, float, float, int, float]
+
+
+def read_boxes(path: Path, scores: bool) -> LabelledBoxes:
+    """Predictions if `scores`, else ground truth. Raises AnnotationError."""
+    problems = Problems(path)
+    rows_of: dict[Frame, list[Row]] = {}
+    empty: set[Frame] = set()
+    frame_of: dict[tuple[str, ...], Frame] = {}  # as many rows are of one frame
+    for number, cells in _rows(path):
+        try:
+            key = tuple(cells[:2])
+            frame = frame_of.get(key) or frame_of.setdefault(key, _frame(cells))
+            rows = rows_of.setdefault(frame, [])
+            if len(cells) == 2:
+                empty.add(frame)
+            else:
+                rows.append(_row(cells, scores))
+        except BadValue as error:
+            problems.add(f"row {number}, video {shown(cells[0])}", str(error))
+    for frame in sorted(empty):
+        if rows_of[frame]:
+            problems.add(
+                f"video {shown(frame[0])}, {frame[1]} s", "is marked as empty and has boxes; remove one of both"
+            )
+    if scores and not problems:
+        _refuse_person_ids(problems, rows_of)
+    if not scores and not any(rows_of.values()) and not problems:
+        problems.add("", "holds no boxes; give a file with annotated people")
+    problems.raise_if_any()
+    return _record(rows_of, scores)
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        return [(number, row) for number, row in enumerate(reader, start=1) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise AnnotationError(f"{path}: row {reader.line_num}: is no CSV: {error}; mend the row") from None
+
+
+def _frame(cells: list[str]) -> Frame:
+    if len(cells) < 2:
+        raise BadValue(f"must have at least video,timestamp, got {shown(','.join(cells))}")
+    time_s = values.number(cells[1], "timestamp")
+    if time_s < 0:
+        raise BadValue(f"timestamp {time_s} lies before the video begins; times count from 0")
+    return values.video_name(cells[0].strip()), f"{time_s:.6f}"
+
+
+def _row(cells: list[str], scores: bool) -> Row:
+    last = 8 if scores else 7
+    if len(cells) not in (last, last + 1):
+        hint = "; these look like predictions without a score" if scores and len(cells) == 7 else ""
+        raise BadValue(f"must be {_FOUND if scores else _TRUTH}, got {len(cells)} columns{hint}")
+    x1, y1, x2, y2 = (_share(cell, name) for cell, name in zip(cells[2:6], ("x1", "y1", "x2", "y2"), strict=True))
+    # Detectors do find boxes without an area, once rounded; an annotator's could never be matched.
+    if x2 < x1 or y2 < y1 or (not scores and (x2 == x1 or y2 == y1)):
+        raise BadValue(f"box {x1}, {y1}, {x2}, {y2} must have x1 < x2 and y1 < y2")
+    action = values.whole_number(cells[6], "action")
+    if action < 1:
+        raise BadValue("action must be 1 or more, got 0")
+    if len(cells) == last + 1:
+        _person_id(cells[last], scores)
+    return x1, y1, x2, y2, action, values.number(cells[7], "score") if scores else 0.0
+
+
+def _share(cell: str, name: str) -> float:
+    value = values.number(cell, name)
+    if not -_EDGE_TOLERANCE <= value <= 1 + _EDGE_TOLERANCE:
+        raise BadValue(f"{name} must be a share of the picture in 0..1, got {value}; divide pixels by width or height")
+    return min(max(value, 0.0), 1.0)
+
+
+def _person_id(cell: str, scores: bool) -> None:
+    try:
+        values.whole_number(cell, "person_id")
+    except BadValue as error:
+        hint = "" if scores else "; scores belong to predictions"
+        raise BadValue(f"{error}{hint}") from None
+
+
+def _refuse_person_ids(problems: Problems, rows_of: dict[Frame, list[Row]]) -> None:
+    scores = [row[5] for rows in rows_of.values() for row in rows]
+    if scores and all(score.is_integer() for score in scores) and max(scores) > 1:
+        problems.add("", "holds person ids in the column of scores: annotations, not predictions; give it as such")
+
+
+def _record(rows_of: dict[Frame, list[Row]], scores: bool) -> LabelledBoxes:
+    rows = [row for rows in rows_of.values() for row in rows]
+    table_N6 = np.array(rows, dtype=np.float64).reshape(-1, 6)
+    return LabelledBoxes(
+        frames=tuple(rows_of),
+        frame_N=np.repeat(np.arange(len(rows_of)), [len(rows) for rows in rows_of.values()]).astype(np.int64),
+        boxes_N4=table_N6[:, :4].copy(),
+        action_N=table_N6[:, 4].astype(np.int64),
+        scores_N=table_N6[:, 5].copy() if scores else None,
+    )
+
+
+def write_ava(boxes: LabelledBoxes, path: Path) -> None:
+    """Rows as the AVA challenge takes them. Raises AnnotationError."""
+    problems = Problems(path)
+    for video in sorted({video for video, _ in boxes.frames}):
+        try:
+            values.video_name(video)
+        except BadValue as error:
+            problems.add("", str(error))
+    problems.raise_if_any()
+    rows: list[list[list[object]]] = [[] for _ in boxes.frames]
+    actions = [[action] for action in boxes.action_N.tolist()]
+    scores = [[]] * len(boxes) if boxes.scores_N is None else [[score] for score in boxes.scores_N.tolist()]
+    for frame, box, action, score in zip(boxes.frame_N.tolist(), boxes.boxes_N4.tolist(), actions, scores, strict=True):
+        rows[frame].append([*boxes.frames[frame], *box, *action, *score])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    for frame_rows, key in zip(rows, boxes.frames, strict=True):
+        writer.writerows(frame_rows or [list(key)])
+    write_text(path, text.getvalue())

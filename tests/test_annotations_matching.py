@@ -1,0 +1,68 @@
+"""Names in annotation files against paths of videos."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotations.errors import AnnotationError
+from annotations.matching import match_videos, rename_videos
+from tests.annotation_samples import plain, spans_of
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("a.mp4", "a.mp4"),
+        ("sub/a.mp4", "sub/a"),
+        ("sub/ut_train_group0_take0.mp4", "ut_train_group0_take0"),
+        ("sub/a.MKV", "a.mp4"),
+        ("v_QOlSCBRmfWY.mp4", "QOlSCBRmfWY"),
+        ("sub/QOlSCBRmfWY.mp4", "v_QOlSCBRmfWY"),
+        ("sub/walk.2.mp4", "walk.2"),
+        ("sub/a.mp4", "sub\\a.mp4"),
+        ("odd{0}.mp4", "odd{0}"),
+    ],
+)
+def test_name_finds_its_key(name: str, key: str) -> None:
+    assert match_videos([name, "else/other.mp4"], [key, "another"]) == {name: key}
+
+
+def test_stricter_rule_goes_first() -> None:
+    names = ["a.mp4", "sub/a.mp4", "v_a.mp4"]
+    assert match_videos(names, ["v_a", "sub/a", "a"]) == {"a.mp4": "a", "sub/a.mp4": "sub/a", "v_a.mp4": "v_a"}
+    assert match_videos(names, ["a"]) == {"a.mp4": "a"}
+
+
+def test_two_names_for_one_key_are_refused_by_name() -> None:
+    with pytest.raises(AnnotationError, match=r"videos 'x/a.mp4' and 'y/a.mp4' both fit the annotated video 'a'"):
+        match_videos(["x/a.mp4", "y/a.mp4"], ["a"])
+    with pytest.raises(AnnotationError, match=r"videos 'a.mp4' and 'a.avi' both fit the annotated video 'a'"):
+        match_videos(["a.mp4", "a.avi"], ["a"])
+
+
+def test_two_keys_for_one_name_are_refused_by_name() -> None:
+    with pytest.raises(AnnotationError, match=r"annotated videos 'x/a' and 'y/a' both fit the video 'a.mp4'"):
+        match_videos(["a.mp4"], ["x/a", "y/a"])
+
+
+def test_same_last_part_is_no_matter_where_paths_tell_them_apart() -> None:
+    assert match_videos(["x/1.mp4", "y/1.mp4"], ["y/1", "x/1"]) == {"x/1.mp4": "x/1", "y/1.mp4": "y/1"}
+
+
+words = st.lists(st.text("ab./v_\\", max_size=6), max_size=6)
+
+
+@given(words, words)
+def test_matches_are_one_to_one_whatever_the_names(names: list[str], keys: list[str]) -> None:
+    try:
+        matched = match_videos(names, keys)
+    except AnnotationError:
+        return
+    assert set(matched) <= set(names) and set(matched.values()) <= set(keys)
+    assert len(set(matched.values())) == len(matched)
+    assert (set(names) & set(keys)) <= matched.keys()
+
+
+def test_renamed_videos_keep_their_spans() -> None:
+    found = spans_of([(0, 1, 2, "run"), (1, 3, 4, "run")], ["sub/a.mp4", "b.mp4"], [0.5, 0.25])
+    assert plain(rename_videos(found, {"sub/a.mp4": "a"})) == [("a", 1, 2, "run", 0.5), ("b.mp4", 3, 4, "run", 0.25)]
