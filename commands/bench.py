@@ -12,7 +12,7 @@ from commands.options import ConfigName, Overrides, read_config, read_sources
 from commands.plain_errors import plain_errors
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
+    from pipeline.settings import Config
 
 
 def bench(

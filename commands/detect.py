@@ -24,9 +24,9 @@ from commands.options import (
 from commands.plain_errors import INCOMPLETE, OK, plain_errors
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
     from pipeline.progress import Tally
     from pipeline.records import Source
+    from pipeline.settings import Config
 
 
 def detect(

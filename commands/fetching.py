@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from commands.console import console, errors
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
+    from pipeline.settings import Config
 
 
 def fetch(name: str) -> Path:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
     from pipeline.records import Source
+    from pipeline.settings import Config
 
 
 class Engine(StrEnum):

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from pipeline.config import Config
 from pipeline.contracts import Decode, Features, Stages
 from pipeline.detect import StageMaker, detect
 from pipeline.errors import StopRun, VideoError
@@ -24,6 +23,7 @@ from pipeline.plan import segments_of
 from pipeline.progress import Progress, clock
 from pipeline.records import Failure, FrameChunk, Segment, Source, Video
 from pipeline.results import Results
+from pipeline.settings import Config
 from pipeline.sources import InputError
 
 _LEAST_SEGMENTS, _LEAST_S = 2, 20.0  # of work for an engine; of less, start and end would be most of what is seen

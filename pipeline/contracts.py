@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.config import Config
 from pipeline.records import (
     DecodeReport,
     Detections,
@@ -16,6 +15,7 @@ from pipeline.records import (
     Span,
     Video,
 )
+from pipeline.settings import Config
 from pipeline.spool import SegmentResult
 
 

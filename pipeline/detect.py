@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pipeline.config import Config
 from pipeline.contracts import Stages
 from pipeline.job import Job
 from pipeline.progress import Progress, Tally
 from pipeline.records import Source
 from pipeline.results import Results
+from pipeline.settings import Config
 
 StageMaker = Callable[[Config, Results, str], Stages]
 

@@ -19,7 +19,6 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipeline.config import EngineSettings
 from pipeline.contracts import Decode, Features, Localize, Probe, Write
 from pipeline.errors import StopRun
 from pipeline.finish import Finished, finish_video
@@ -28,6 +27,7 @@ from pipeline.lanes import LaneSpec, Node, lanes_of
 from pipeline.ledger import VideoWork
 from pipeline.records import DecodeReport, FrameChunk, Segment, Source, StageTimes, Video
 from pipeline.results import Results
+from pipeline.settings import EngineSettings
 from pipeline.spool import write_segment
 from pipeline.tries import Tries
 

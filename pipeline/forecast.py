@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from pipeline.config import Config, Sampled
 from pipeline.contracts import Stages
 from pipeline.errors import describe
 from pipeline.plan import segments_of
 from pipeline.progress import clock
 from pipeline.records import Source, Video
+from pipeline.settings import Config, Sampled
 
 MOST_ROWS = 50
 _PROBES_AT_ONCE = 8

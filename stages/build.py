@@ -8,9 +8,10 @@ import pipeline
 from detectors import backbones, weights
 from detectors.backbones.contract import Backbone, Contract
 from detectors.temporal import LOCALIZERS
-from pipeline.config import Config, ConfigError, Sampled
+from pipeline.config import ConfigError
 from pipeline.contracts import Stages
 from pipeline.results import Results
+from pipeline.settings import Config, Sampled
 from stages.decode import Decode, Sampling
 from stages.features import Features
 from stages.localize import Localize

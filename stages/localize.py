@@ -5,8 +5,8 @@ from math import ceil
 
 from detectors.nms import nms_1d
 from detectors.temporal import LOCALIZERS
-from pipeline.config import LocalizerSettings, NmsSettings
 from pipeline.records import Detections, FeatureSequence, Span
+from pipeline.settings import LocalizerSettings, NmsSettings
 
 
 class Localize:

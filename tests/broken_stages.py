@@ -5,10 +5,10 @@ import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from pipeline.config import Config
 from pipeline.contracts import Stages
 from pipeline.records import DecodeReport, Detections, FeatureSequence, FrameChunk, Segment, Span
 from pipeline.results import Results
+from pipeline.settings import Config
 from stages.build import build_stages
 from stages.decode import Decode
 from stages.localize import Localize

@@ -11,9 +11,10 @@ import numpy as np
 from rich.console import Console
 
 from detectors import weights
-from pipeline.config import Config, load_config
+from pipeline.config import load_config
 from pipeline.detect import StageMaker, detect
 from pipeline.progress import Progress, Tally
+from pipeline.settings import Config
 from pipeline.sources import list_sources
 from stages.build import build_stages
 from stages.compose import Clip, compose

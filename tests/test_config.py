@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import CONFIG_FOLDER, Config, ConfigError, load_config
+from pipeline.config import CONFIG_FOLDER, ConfigError, load_config
+from pipeline.settings import Config
 
 READY = sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
 

@@ -16,10 +16,11 @@ from rich.console import Console
 
 from detectors import backbones, checkpoints
 from detectors.weights import WEIGHTS
-from pipeline.config import CONFIG_FOLDER, Config, ConfigError, load_config
+from pipeline.config import CONFIG_FOLDER, ConfigError, load_config
 from pipeline.detect import detect
 from pipeline.progress import Progress
 from pipeline.results import Results
+from pipeline.settings import Config
 from pipeline.sources import list_sources
 from stages.build import build_stages, provenance, resolve
 

@@ -11,7 +11,7 @@ from detectors.backbones import torchvision_video
 from detectors.dense.carry import Carry
 from detectors.dense.form import Dense
 from detectors.inference import bench, cost
-from pipeline.config import SegmentSettings
+from pipeline.settings import SegmentSettings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

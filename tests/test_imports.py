@@ -89,7 +89,7 @@ def test_command_line_alone_may_import_everything_but_ray_and_av() -> None:
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("detectors/nms.py", "from pipeline.config import NmsSettings"),
+        ("detectors/nms.py", "from pipeline.settings import NmsSettings"),
         ("detectors/nms.py", "def f():\n    import av"),
         ("detectors/nms.py", "import pipeline"),
         ("stages/decode.py", "from pipeline import engine_local"),
