@@ -65,18 +65,18 @@ def _gather(gathered: Gathered, video: str, entries: object, what: str, *, score
             if not isinstance(entry, dict):
                 raise BadValue(f"must be an object with segment and label, got {shown(entry)}")
             score = values.number(entry.get("score"), "score") if scored else 0.0
-            gathered.span(place, video, _segment(entry), values.label(entry.get("label")), score)
+            gathered.span(place, video, _segment(entry, scored), values.label(entry.get("label")), score)
         except BadValue as error:
             gathered.problems.add(place, str(error))
 
 
-def _segment(entry: dict[str, Any]) -> tuple[float, float]:
+def _segment(entry: dict[str, Any], scored: bool) -> tuple[float, float]:
     segment = entry.get("segment")
     if segment is None:
         raise BadValue("segment is missing")
     if not isinstance(segment, list) or len(segment) != 2:
         raise BadValue(f"segment must be [start, end], got {shown(segment)}")
-    return values.span(segment[0], segment[1])
+    return values.span(segment[0], segment[1], scored=scored)
 
 
 def _videos(path: Path, key: str, problems: Problems) -> dict[str, Any]:

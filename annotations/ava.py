@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from annotations import values
-from annotations.errors import AnnotationError, BadValue, Problems
+from annotations.errors import AnnotationError, BadValue, Problems, WrongKind
 from annotations.files import read_text, write_text
 from annotations.records import LabelledBoxes
 from annotations.values import shown
@@ -29,7 +29,7 @@ def read_boxes(path: Path, scores: bool) -> LabelledBoxes:
     rows_of: dict[Frame, list[Row]] = {}
     empty: set[Frame] = set()
     frame_of: dict[tuple[str, ...], Frame] = {}  # as many rows are of one frame
-    for number, cells in _rows(path):
+    for number, cells in _rows(path, may_be_empty=scores):
         try:
             key = tuple(cells[:2])
             frame = frame_of.get(key) or frame_of.setdefault(key, _frame(cells))
@@ -38,6 +38,8 @@ def read_boxes(path: Path, scores: bool) -> LabelledBoxes:
                 empty.add(frame)
             else:
                 rows.append(_row(cells, scores))
+        except WrongKind as error:
+            raise AnnotationError(f"{path}: row {number}: {error}") from None
         except BadValue as error:
             problems.add(f"row {number}, video {shown(cells[0])}", str(error))
     for frame in sorted(empty):
@@ -53,12 +55,21 @@ def read_boxes(path: Path, scores: bool) -> LabelledBoxes:
     return _record(rows_of, scores)
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+def _rows(path: Path, *, may_be_empty: bool) -> list[tuple[int, list[str]]]:
+    text = read_text(path, may_be_empty=may_be_empty)
+    if _is_of_spans(text.lstrip().partition("\n")[0]):
+        raise AnnotationError(f"{path}: holds no boxes on key frames; AVA's rows are {_TRUTH} or {_FOUND}")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         return [(number, row) for number, row in enumerate(reader, start=1) if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise AnnotationError(f"{path}: row {reader.line_num}: is no CSV: {error}; mend the row") from None
+
+
+def _is_of_spans(first: str) -> bool:
+    """Whether a file with this first row is of another form: JSON, a table of spans, or THUMOS' rows."""
+    names = {cell.strip(' \r"').lower() for cell in first.split(",")}
+    return first.startswith("{") or {"video", "label"} <= names or (first != "" and "," not in first)
 
 
 def _frame(cells: list[str]) -> Frame:
@@ -72,9 +83,10 @@ def _frame(cells: list[str]) -> Frame:
 
 def _row(cells: list[str], scores: bool) -> Row:
     last = 8 if scores else 7
+    if scores and len(cells) == 7:
+        raise WrongKind(f"has no score, so it is of annotations; predictions are {_FOUND}")
     if len(cells) not in (last, last + 1):
-        hint = "; these look like predictions without a score" if scores and len(cells) == 7 else ""
-        raise BadValue(f"must be {_FOUND if scores else _TRUTH}, got {len(cells)} columns{hint}")
+        raise BadValue(f"must be {_FOUND if scores else _TRUTH}, got {len(cells)} columns")
     x1, y1, x2, y2 = (_share(cell, name) for cell, name in zip(cells[2:6], ("x1", "y1", "x2", "y2"), strict=True))
     # Detectors do find boxes without an area, once rounded; an annotator's could never be matched.
     if x2 < x1 or y2 < y1 or (not scores and (x2 == x1 or y2 == y1)):
@@ -83,7 +95,7 @@ def _row(cells: list[str], scores: bool) -> Row:
     if action < 1:
         raise BadValue("action must be 1 or more, got 0")
     if len(cells) == last + 1:
-        _person_id(cells[last], scores)
+        _check_person_id(cells[last], scores)
     return x1, y1, x2, y2, action, values.number(cells[7], "score") if scores else 0.0
 
 
@@ -94,12 +106,13 @@ def _share(cell: str, name: str) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def _person_id(cell: str, scores: bool) -> None:
+def _check_person_id(cell: str, scores: bool) -> None:
     try:
         values.whole_number(cell, "person_id")
-    except BadValue as error:
-        hint = "" if scores else "; scores belong to predictions"
-        raise BadValue(f"{error}{hint}") from None
+    except BadValue:
+        if scores or "." not in cell:
+            raise
+        raise WrongKind("has a score: predictions, not annotations; give it as predictions") from None
 
 
 def _refuse_person_ids(problems: Problems, rows_of: dict[Frame, list[Row]]) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,5 +123,14 @@ def _places(path: Path, place: str, names: Sequence[str], required: Sequence[str
         there = ", ".join(values.shown(name.strip()) for name in names[:12]) or "none"
         wanted = ", ".join(_WANTED.get(name, name) for name in required)
         what = f"columns wanted: {wanted}; found: {there}; missing: {', '.join(missing)}"
-        raise AnnotationError(f"{path}: {place}{what}; add a row of names above, or rename columns")
+        cure = "these look like AVA's boxes, not spans" if _are_boxes(names) else "add a row of names above, or rename"
+        raise AnnotationError(f"{path}: {place}{what}; {cure}")
     return found
+
+
+def _are_boxes(first_row: Sequence[str]) -> bool:
+    """Whether a row is video, timestamp, x1, y1, x2, y2, action, and perhaps more."""
+    try:
+        return len(first_row) >= 7 and all(map(math.isfinite, map(float, first_row[1:7])))
+    except ValueError:
+        return False

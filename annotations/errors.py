@@ -13,6 +13,10 @@ class BadValue(ValueError):  # noqa: N818 - it names what was found
     """One value of a file that cannot be used; the reader adds the place."""
 
 
+class WrongKind(BadValue):
+    """A row that shows the whole file to be of another kind, whose other rows need no line each."""
+
+
 class Problems:
     """What is wrong with one file."""
 

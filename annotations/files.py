@@ -18,12 +18,9 @@ _PACKED = {
 
 
 def first_bytes(path: Path) -> bytes:
-    """Enough of a file to tell its form. Raises AnnotationError, also if the file is empty."""
+    """Enough of a file to tell its form. Raises AnnotationError."""
     with _reading(path), path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    if not head:
-        raise AnnotationError(f"{path}: is empty; give a file with annotations or predictions")
-    return head
+        return file.read(_HEAD_BYTES)
 
 
 def first_text(path: Path) -> str:
@@ -32,7 +29,7 @@ def first_text(path: Path) -> str:
     return head.decode("utf-16" if head.startswith(_UTF16_MARKS) else "utf-8-sig", errors="replace")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, may_be_empty: bool = False) -> str:
     """The whole text: UTF-8, or UTF-16 with its mark as spreadsheets write it. Raises AnnotationError."""
     head = first_bytes(path)
     packed = next((what for magic, what in _PACKED.items() if head.startswith(magic)), None)
@@ -50,8 +47,9 @@ def read_text(path: Path) -> str:
     if "\0" in text:
         row = text[: text.index("\0")].count("\n") + 1
         raise AnnotationError(f"{path}: row {row}: holds a zero byte; is a binary file, or damaged")
-    if not text.strip():
-        raise AnnotationError(f"{path}: is empty but for blanks; give a file with annotations or predictions")
+    if not may_be_empty and not text.strip():
+        blanks = " but for blanks" if text else ""
+        raise AnnotationError(f"{path}: is empty{blanks}; give a file with annotations or predictions")
     return text
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
 from annotations.errors import AnnotationError
-from annotations.records import LabelledSpans
+from annotations.records import LabelledBoxes, LabelledSpans
 
 _SUFFIXES = ".mp4 .m4v .mov .mkv .webm .avi .ts .m2ts .mts .mpg .mpeg .wmv .flv .3gp .ogv .mxf .vob"
 _VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())  # a key such as "walk.2" keeps what follows its dot
@@ -36,6 +36,12 @@ def rename_videos(found: LabelledSpans, key_of: Mapping[str, str]) -> LabelledSp
     """The same spans under other names, as `match_videos` gives them; videos without one keep theirs."""
     videos = tuple(key_of.get(name, name) for name in found.videos)
     return LabelledSpans(videos, found.labels, found.video_N, found.spans_N2, found.label_N, found.scores_N)
+
+
+def rename_frames(found: LabelledBoxes, key_of: Mapping[str, str]) -> LabelledBoxes:
+    """The same boxes, their videos under other names."""
+    frames = tuple((key_of.get(video, video), time) for video, time in found.frames)
+    return LabelledBoxes(frames, found.frame_N, found.boxes_N4, found.action_N, found.scores_N)
 
 
 def _by_rule(names: Iterable[str], rule: Callable[[str], str]) -> dict[str, list[str]]:

@@ -10,13 +10,15 @@ from annotations.activitynet import (
     write_activitynet,
     write_activitynet_annotations,
 )
+from annotations.ava import read_boxes
 from annotations.cells import header_cells, is_parquet
 from annotations.errors import AnnotationError
 from annotations.files import first_text
-from annotations.records import Annotations, LabelledSpans
-from annotations.results_folder import is_results_folder, read_results_folder
+from annotations.records import Annotations, LabelledBoxes, LabelledSpans
+from annotations.results_folder import is_results_folder, read_persons, read_results_folder
 from annotations.tables import read_table_annotations, read_table_predictions, write_annotation_table, write_table
-from annotations.thumos import read_thumos_detections, read_thumos_folder, read_thumos_text, write_thumos
+from annotations.thumos import read_thumos_detections, read_thumos_folder, read_thumos_text
+from annotations.write_thumos import write_thumos, write_thumos_annotations
 
 Form = Literal["json", "table", "text"]
 
@@ -33,6 +35,7 @@ PREDICTION_READERS: Mapping[Form, Callable[[Path], LabelledSpans]] = {
 ANNOTATION_WRITERS: Mapping[str, Callable[[Annotations, Path], None]] = {
     "activitynet": write_activitynet_annotations,
     "table": write_annotation_table,
+    "thumos": write_thumos_annotations,
 }
 PREDICTION_WRITERS: Mapping[str, Callable[[LabelledSpans, Path], None]] = {
     "activitynet": write_activitynet,
@@ -53,6 +56,11 @@ def read_annotations(path: Path) -> Annotations:
 def read_predictions(path: Path) -> LabelledSpans:
     """A results folder, ActivityNet's results JSON, THUMOS' text, a CSV or Parquet table. Raises AnnotationError."""
     return read_results_folder(path) if path.is_dir() else PREDICTION_READERS[form_of(path)](path)
+
+
+def read_predicted_boxes(path: Path, action_ids: Mapping[str, int]) -> LabelledBoxes:
+    """AVA's CSV, or a results folder with people; `action_ids` are AVA's by name. Raises AnnotationError."""
+    return read_persons(path, action_ids) if path.is_dir() else read_boxes(path, scores=True)
 
 
 def form_of(path: Path) -> Form:

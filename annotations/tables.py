@@ -62,7 +62,7 @@ def _gather_row(gathered: Gathered, place: str, row: Row, *, decimal_comma: bool
     gathered.span(
         place,
         name,
-        values.span(start, stop, clock=True, decimal_comma=decimal_comma),
+        values.span(start, stop, scored=scored, clock=True, decimal_comma=decimal_comma),
         values.label(label),
         values.number(score, "score", decimal_comma=decimal_comma) if scored else 0.0,
     )

@@ -1,4 +1,4 @@
-"""THUMOS' text files: ground truth as a file for each class, or one file with labels, and detections by class number.
+"""THUMOS' text files read: ground truth as a file for each class or one with labels, and detections by class number.
 
 Cells lie between blanks, or between tabs where a row holds one, so that names with blanks can be written too.
 """
@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from annotations import values
-from annotations.errors import AnnotationError, BadValue, Problems
-from annotations.files import read_text, write_text
-from annotations.gather import Gathered, require_names
+from annotations.errors import AnnotationError, BadValue, Problems, WrongKind
+from annotations.files import read_text
+from annotations.gather import Gathered
 from annotations.records import Annotations, LabelledSpans
 from annotations.values import shown
 
 CLASS_LISTS = ("classes.txt", "detclasslist.txt")  # the second is the name THUMOS' own evaluation kit uses
 
-_CLASS_FILE = re.compile(r"(.+)_(train|training|val|validation|test|testing)\.txt")
+CLASS_FILE = re.compile(r"(.+)_(train|training|val|validation|test|testing)\.txt")
 _NO_CLASS_FILE = re.compile(r"readme.*|" + "|".join(map(re.escape, CLASS_LISTS)), re.IGNORECASE)
 _CLASS_AND_SCORE = re.compile(r"\d+\s+-?[\d.]+(?:e-?\d+)?")
-_AMBIGUOUS = "Ambiguous"
+AMBIGUOUS = "Ambiguous"
 
 
 def read_thumos_folder(folder: Path) -> Annotations:
@@ -33,11 +33,11 @@ def read_thumos_folder(folder: Path) -> Annotations:
     if not paths:
         raise AnnotationError(f"{folder}: is a folder without THUMOS' <Class>_<subset>.txt; give a file of annotations")
     for path in paths:
-        named = _CLASS_FILE.fullmatch(path.name)
+        named = CLASS_FILE.fullmatch(path.name)
         if named is None:
             if not _NO_CLASS_FILE.fullmatch(path.name):
                 problems.add(path.name, "is not named <Class>_<subset>.txt with subset train, val or test; rename it")
-        elif named[1] != _AMBIGUOUS:
+        elif named[1] != AMBIGUOUS:
             try:
                 _gather_class(gathered, path, named[1], named[2])
             except AnnotationError as error:
@@ -52,7 +52,8 @@ def _gather_class(gathered: Gathered, path: Path, label: str, subset: str) -> No
             video, start, stop = _cells(line, "video start end")
             video = values.video_name(video)
             gathered.video(video, subset=subset)
-            gathered.span(f"{place}, video {shown(video)}", video, values.span(start, stop), values.label(label))
+            span_s = values.span(start, stop, scored=False)
+            gathered.span(f"{place}, video {shown(video)}", video, span_s, values.label(label))
         except BadValue as error:
             gathered.problems.add(place, str(error))
 
@@ -64,30 +65,40 @@ def read_thumos_text(path: Path) -> Annotations:
         try:
             video, start, stop, label = _cells(line, "video start end label")
             if _CLASS_AND_SCORE.fullmatch(label.strip()):
-                raise BadValue("has a class number and a score: predictions, not annotations; give it as predictions")
-            place = f"row {row}, video {shown(video)}"
-            gathered.span(place, values.video_name(video), values.span(start, stop), values.label(label))
+                raise WrongKind("has a class number and a score: predictions, not annotations; give it as predictions")
+            span_s = values.span(start, stop, scored=False)
+            gathered.span(f"row {row}, video {shown(video)}", values.video_name(video), span_s, values.label(label))
+        except WrongKind as error:
+            raise AnnotationError(f"{path}: row {row}: {error}") from None
         except BadValue as error:
             gathered.problems.add(f"row {row}", str(error))
     return gathered.annotations()
 
 
 def read_thumos_detections(path: Path) -> LabelledSpans:
-    """Rows `video start end class score`; `classes.txt` beside the file names the classes. Raises AnnotationError."""
+    """Rows `video start end class score`; `classes.txt` beside the file names the classes. Raises AnnotationError.
+
+    A file without rows is a prediction of nothing.
+    """
     gathered = Gathered(Problems(path))
     listed = class_list_beside(path)
     classes = {} if listed is None else read_classes(listed)
-    for row, line in _lines(path):
+    rows = list(_lines(path, may_be_empty=True))
+    for row, line in rows:
         try:
+            if len(line.split()) == 4:
+                raise WrongKind("has no score: annotations, not predictions; give it as annotations")
             video, start, stop, index, score = _cells(line, "video start end class score")
             label = classes.get(values.whole_number(index, "class"), "")
             if not label and listed is not None:
                 raise BadValue(f"class {index} is not in the list of classes beside the file; add it there")
-            span_s = values.span(start, stop)
+            span_s = values.span(start, stop, scored=True)
             gathered.span("", values.video_name(video), span_s, label, values.number(score, "score"))
+        except WrongKind as error:
+            raise AnnotationError(f"{path}: row {row}: {error}") from None
         except BadValue as error:
             gathered.problems.add(f"row {row}", str(error))
-    if listed is None and not gathered.problems:
+    if rows and listed is None and not gathered.problems:
         gathered.problems.add("", f"needs {CLASS_LISTS[0]} beside it, with rows 'number name', to name its classes")
     return gathered.predictions()
 
@@ -113,9 +124,9 @@ def read_classes(path: Path) -> dict[int, str]:
     return classes
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, *, may_be_empty: bool = False) -> Iterator[tuple[int, str]]:
     """Rows that hold something, counted from 1. Only line feeds part them, not all that splitlines() takes for one."""
-    lines = read_text(path).split("\n")
+    lines = read_text(path, may_be_empty=may_be_empty).split("\n")
     return ((row, line) for row, line in enumerate(lines, start=1) if line.strip())
 
 
@@ -127,43 +138,3 @@ def _cells(line: str, form: str) -> list[str]:
     if len(cells) != count:
         raise BadValue(f"must be '{form}', got {shown(line.strip())}")
     return cells
-
-
-def write_thumos(found: LabelledSpans, path: Path) -> None:
-    """Rows `video start end class score` and `classes.txt` beside them. Raises AnnotationError.
-
-    A list of classes that lies there keeps its numbers; classes it lacks are counted on. Videos where nothing was
-    found have no row in this form.
-    """
-    if found.scores_N is None:
-        raise ValueError("ground truth has no scores; THUMOS' rows of detections need them")
-    problems = Problems(path)
-    require_names(problems, found)
-    for name in found.videos:
-        if any(character.isspace() for character in name):
-            problems.add(f"video {shown(name)}", "has a blank in its name, which parts cells here; choose another form")
-    problems.raise_if_any()
-    number_of = _number_classes(path, found.labels)
-    lines = [
-        f"{found.videos[video]} {start_s!r} {stop_s!r} {number_of[found.labels[label]]} {score!r}\n"
-        for video, (start_s, stop_s), label, score in zip(
-            found.video_N.tolist(),
-            found.spans_N2.tolist(),
-            found.label_N.tolist(),
-            found.scores_N.tolist(),
-            strict=True,
-        )
-    ]
-    write_text(path, "".join(lines))
-
-
-def _number_classes(path: Path, labels: tuple[str, ...]) -> dict[str, int]:
-    """Numbers by label, in the list beside `path` too once this returns."""
-    listed = class_list_beside(path)
-    classes = {} if listed is None else read_classes(listed)
-    known = set(classes.values())
-    new = [label for label in sorted(labels) if label not in known]
-    classes |= dict(enumerate(new, start=max(classes, default=0) + 1))
-    if new:
-        write_text(path.parent / CLASS_LISTS[0], "".join(f"{index} {label}\n" for index, label in classes.items()))
-    return {label: index for index, label in classes.items()}

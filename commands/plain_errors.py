@@ -15,6 +15,7 @@ OK, STOPPED, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """What a user can mend is told in plain lines, with the exit code that says what kind it is."""
+    from annotations.errors import AnnotationError
     from detectors.weights import WeightsError
     from pipeline.config import ConfigError
     from pipeline.errors import StopRun
@@ -23,7 +24,7 @@ def plain_errors() -> Iterator[None]:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
-    except (ConfigError, InputError) as error:
+    except (AnnotationError, ConfigError, InputError) as error:
         say_error(error)
         raise typer.Exit(USAGE) from None
     except (StopRun, WeightsError) as error:

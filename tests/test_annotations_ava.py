@@ -57,9 +57,14 @@ def test_written_and_read_again_is_the_same(tmp_path: Path) -> None:
         (
             f"v,902,{BOX},4,0.47\n",
             False,
-            "row 1, video 'v': person_id must be a whole number, got '0.47'; scores belong",
+            "row 1: has a score: predictions, not annotations",
         ),
-        (f"v,902,{BOX},4\n", True, "row 1, video 'v': must be .* got 7 columns; these look like predictions without"),
+        (f"v,902,{BOX},4,x\n", False, "row 1, video 'v': person_id must be a whole number, got 'x'"),
+        (f"v,902,{BOX},4\n" * 9, True, "row 1: has no score, so it is of annotations; predictions are video,timestamp"),
+        ('{"database": {"v": {"annotations": []}}}', False, "holds no boxes on key frames; AVA's rows are"),
+        ("video,start_s,stop_s,label,score\n", True, "holds no boxes on key frames"),
+        ("video;start_s;stop_s;label;score\n", True, "holds no boxes on key frames"),
+        ("v 1.0 2.0 7 0.5\n" * 9, True, "holds no boxes on key frames"),
         (f"v,902,{BOX},4,17\nv,903,{BOX},4,1\n", True, "holds person ids in the column of scores"),
         ("v,902,10,20,110,220,4\n", False, "row 1, video 'v': x1 must be a share of the picture in 0..1, got 10.0"),
         ("v,902,0.5,0.1,0.2,0.9,4\n", False, "row 1, video 'v': box .* must have x1 < x2"),
@@ -74,5 +79,13 @@ def test_written_and_read_again_is_the_same(tmp_path: Path) -> None:
 )
 def test_rows_that_are_wrong_are_named(tmp_path: Path, text: str, scores: bool, message: str) -> None:
     path = put(tmp_path / "a.csv", text)
-    with pytest.raises(AnnotationError, match=f"^{path}: {message}"):
+    with pytest.raises(AnnotationError, match=f"^{path}: {message}") as caught:
         read_boxes(path, scores)
+    assert "\n" not in str(caught.value)
+
+
+def test_file_without_rows_is_a_prediction_of_nothing_but_no_annotations(tmp_path: Path) -> None:
+    path = put(tmp_path / "p.csv", "")
+    assert (read_boxes(path, scores=True).frames, len(read_boxes(path, scores=True))) == ((), 0)
+    with pytest.raises(AnnotationError, match="is empty"):
+        read_boxes(path, scores=False)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from annotations.ava import read_boxes
 from annotations.errors import AnnotationError
 from annotations.read import form_of, read_annotations, read_predictions
-from tests.annotation_samples import RESULTS, UNTRIMMED, plain, put
+from tests.annotation_samples import RESULTS, UNTRIMMED, everything, plain, put
 
 HEADER = "video,start_s,end_s,label\n"
 
@@ -58,6 +58,8 @@ def results(**changes: Any) -> dict[str, Any]:
     return {"results": {"v1": [{"segment": [1, 2], "label": "run", "score": 0.5} | changes]}}
 
 
+BACKWARDS = {"segment": [5, 3], "label": "run", "score": 1}
+NO_LENGTH = {"segment": [4, 4], "label": "run", "score": 1}
 SECOND = r"video 'v1', annotations\[1\]: "
 MALFORMED: dict[str, tuple[str, str | bytes | object, str]] = {
     "empty": ("a.json", "", "is empty"),
@@ -125,7 +127,7 @@ MALFORMED: dict[str, tuple[str, str | bytes | object, str]] = {
         entry(label="\ud83d"),
         SECOND + r"label '\\ud83d' holds a control character or a broken",
     ),
-    "boxes": ("a.csv", "v,0902,0.1,0.1,0.2,0.2,4\n", "row 1: columns wanted: video, start_s, .* found: 'v', '0902'"),
+    "boxes": ("a.csv", "v,0902,0.1,0.1,0.2,0.2,4\n", "row 1: columns wanted: video, .* found: 'v', .* AVA's boxes"),
     "Parquet that is none": ("a.parquet", "video\n", "is no Parquet table that can be read"),
     "half Parquet": ("a.parquet", b"PAR1" + b"\0" * 40, "is no Parquet table that can be read"),
     "columns of THUMOS": ("a.txt", "v1 1.0\n", "row 1: must be 'video start end label', got 'v1 1.0'"),
@@ -145,7 +147,14 @@ MALFORMED_PREDICTIONS: dict[str, tuple[str, object, str]] = {
     "no column of scores": ("p.csv", HEADER + "v1,1,2,run\n", "row 1: columns wanted: .* missing: score"),
     "empty score": ("p.csv", "video,start_s,end_s,label,score\nv1,1,2,run,\n", "row 2, video 'v1': score is missing"),
     "no classes": ("p.txt", "v1 1 2 7 0.5\n", "needs classes.txt beside it, with rows 'number name'"),
-    "THUMOS annotations": ("p.txt", "v1 1 2 run\n", "row 1: must be 'video start end class score'"),
+    "THUMOS annotations": ("p.txt", "v1 1 2 run\n", "row 1: has no score: annotations, not predictions"),
+    "three cells": ("p.txt", "v1 1 2\n", "row 1: must be 'video start end class score'"),
+    "end in words": ("p.json", results(segment=[1, "late"]), r"video 'v1', results\[0\]: end must be a number"),
+    "NaN": ("p.json", results(segment=[float("nan"), 2]), r"video 'v1', results\[0\]: start must be a finite number"),
+    "infinity": ("p.json", results(segment=[1, float("inf")]), r"video 'v1', results\[0\]: end must be a finite"),
+    "empty JSON": ("p.json", "", "is empty; give a file"),
+    "empty CSV": ("p.csv", "", "is empty; give a file"),
+    "empty Parquet": ("p.parquet", "", "is no Parquet table"),
     "class in words": ("p.txt", "v1 1 2 run 0.5\n", "row 1: class must be a whole number, got 'run'"),
 }
 
@@ -167,6 +176,35 @@ def refuses(read: Callable[[Path], object], folder: Path, name: str, content: ob
     with pytest.raises(AnnotationError, match=f"^{path}: {message}") as caught:
         read(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("p.json", {"results": {"v": [{"segment": [-1.5, 2], "label": "run", "score": 1}, BACKWARDS, NO_LENGTH]}}),
+        ("p.csv", "video,start_s,end_s,label,score\nv,-1.5,2,run,1\nv,5,3,run,1\nv,4,4,run,1\n"),
+        ("p.txt", "v -1.5 2 7 1\nv 5 3 7 1\nv 4 4 7 1\n"),
+    ],
+)
+def test_predictions_may_begin_before_zero_and_end_before_they_begin(
+    tmp_path: Path, name: str, content: object
+) -> None:
+    put(tmp_path / "classes.txt", "7 run\n")
+    found = read_predictions(put(tmp_path / name, content))
+    assert found.spans_N2.tolist() == [[-1.5, 2.0], [5.0, 3.0], [4.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("p.json", {"results": {}}),
+        ("p.csv", "video,start_s,end_s,label,score\n"),
+        ("p.txt", ""),
+        ("p", ""),
+    ],
+)
+def test_prediction_of_nothing_is_read(tmp_path: Path, name: str, content: object) -> None:
+    assert everything(read_predictions(put(tmp_path / name, content))) == ((), (), [])
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,9 @@ def test_nothing_found_comes_back_as_videos_without_spans(form: str, name: str) 
 
 def test_chain_of_all_forms_changes_nothing(tmp_path: Path) -> None:
     found = spans_of(
-        [(0, 1 / 3, 2 / 3, "high jump"), (1, 0.1, 1e5, "run")], ["a.mp4", "sub/b.mp4"], [0.1 + 0.2, -1e-300]
+        [(0, 1 / 3, 2 / 3, "high jump"), (1, 0.1, 1e5, "run"), (1, -0.5, -1.5, "run")],
+        ["a.mp4", "sub/b.mp4"],
+        [0.1 + 0.2, -1e-300, 7.0],
     )
     first: LabelledSpans = found
     for form, name in PREDICTION_FILES:

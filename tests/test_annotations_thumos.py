@@ -1,12 +1,13 @@
-"""THUMOS' files as its challenge hands them out and asks for them."""
+"""THUMOS' files as its challenge hands them out."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from annotations.errors import AnnotationError
-from annotations.thumos import read_thumos_detections, read_thumos_folder, read_thumos_text, write_thumos
-from tests.annotation_samples import plain, put, spans_of
+from annotations.thumos import read_thumos_detections, read_thumos_folder, read_thumos_text
+from tests.annotation_samples import plain, put
 
 
 def test_folder_of_classes_gives_labels_and_subsets_by_name_of_file(tmp_path: Path) -> None:
@@ -60,24 +61,25 @@ def test_detections_are_named_by_the_list_of_thumos_kit(tmp_path: Path) -> None:
     assert plain(found) == [("video_test_0000004", 0.2, 1.1, "BasketballDunk", 0.5)]
 
 
-def test_written_rows_are_those_of_the_challenge_with_classes_beside(tmp_path: Path) -> None:
-    found = spans_of([(0, 0.5, 1.25, "run"), (0, 2.0, 3.0, "hop")], ["sub/v.mp4"], [0.75, 1e-05])
-    write_thumos(found, tmp_path / "d.txt")
-    assert (tmp_path / "d.txt").read_text() == "sub/v.mp4 0.5 1.25 2 0.75\nsub/v.mp4 2.0 3.0 1 1e-05\n"
-    assert (tmp_path / "classes.txt").read_text() == "1 hop\n2 run\n"
+@pytest.mark.parametrize("text", ["", " \n\n"])
+def test_file_without_rows_is_a_prediction_of_nothing_but_no_annotations(tmp_path: Path, text: str) -> None:
+    path = put(tmp_path / "d.txt", text)
+    found = read_thumos_detections(path)
+    assert (found.videos, found.labels, len(found), found.scores_N is None) == ((), (), 0, False)
+    with pytest.raises(AnnotationError, match="is empty"):
+        read_thumos_text(path)
 
 
-def test_list_of_classes_that_is_there_keeps_its_numbers(tmp_path: Path) -> None:
-    put(tmp_path / "detclasslist.txt", "7 run\n")
-    write_thumos(spans_of([(0, 0, 1, "run")], ["v"], [0.5]), tmp_path / "first.txt")
-    assert not (tmp_path / "classes.txt").exists()
-    write_thumos(spans_of([(0, 0, 1, "hop"), (0, 1, 2, "run")], ["v"], [0.5, 0.5]), tmp_path / "second.txt")
-    assert (tmp_path / "classes.txt").read_text() == "7 run\n8 hop\n"
-    assert read_thumos_detections(tmp_path / "first.txt").labels == ("run",)
-    assert [row[3] for row in plain(read_thumos_detections(tmp_path / "second.txt"))] == ["hop", "run"]
-
-
-def test_name_that_rows_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match=r"video 'my video': has a blank in its name"):
-        write_thumos(spans_of([(0, 0, 1, "run")], ["my video"], [0.5]), tmp_path / "d.txt")
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(
+    ("read", "row", "message"),
+    [
+        (read_thumos_text, "v 1 2 7 0.5\n", "row 1: has a class number and a score: predictions"),
+        (read_thumos_detections, "v 1 2 run\n", "row 1: has no score: annotations"),
+    ],
+)
+def test_file_of_the_other_kind_is_refused_with_one_line(
+    tmp_path: Path, read: Callable[[Path], object], row: str, message: str
+) -> None:
+    with pytest.raises(AnnotationError, match=message) as caught:
+        read(put(tmp_path / "d.txt", 9 * row))
+    assert "\n" not in str(caught.value)
