@@ -9,7 +9,6 @@ from itertools import cycle
 from math import ceil
 from pathlib import Path
 from statistics import median
-from typing import Literal
 
 from rich.console import Console
 from rich.status import Status
@@ -17,13 +16,14 @@ from rich.table import Table
 
 from pipeline.contracts import Decode, Features, Stages
 from pipeline.detect import StageMaker, detect
+from pipeline.engines import Engine
 from pipeline.errors import StopRun, VideoError
 from pipeline.opening import local_path
 from pipeline.plan import segments_of
 from pipeline.progress import Progress, clock
 from pipeline.records import Failure, FrameChunk, Segment, Source, Video
 from pipeline.results import Results
-from pipeline.settings import Config
+from pipeline.settings import CacheSettings, Config
 from pipeline.sources import InputError
 
 _LEAST_SEGMENTS, _LEAST_S = 2, 20.0  # of work for an engine; of less, start and end would be most of what is seen
@@ -92,7 +92,7 @@ def bench(
 
 def _prepare(source: Source, config: Config, make_stages: StageMaker, copies: int | None, folder: Path) -> _Subject:
     stages = make_stages(config, Results(folder / "alone"), "bench")
-    config = stages.config
+    config = stages.config.model_copy(update={"cache": CacheSettings(features="off")})  # work, not what is kept of it
     stages.probe.setup()
     stages.decode.setup()
     try:
@@ -212,7 +212,7 @@ class _Timer(Progress):
             raise StopRun(f"{key} failed, so there is nothing to measure: {failures[0].message}")
 
 
-def _engine_x(subject: _Subject, engine: Literal["local", "ray"], folder: Path) -> float:
+def _engine_x(subject: _Subject, engine: Engine, folder: Path) -> float:
     timer = _Timer()
     detect(
         subject.copies,

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,23 @@ from pydantic import BaseModel, ValidationError
 from pipeline.settings import Config
 
 CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "configs"
+_TRUTH = "tag:yaml.org,2002:bool"
 
 
 class ConfigError(ValueError):
     """A configuration that cannot run; each line names a field and what is allowed there."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Of words only true and false are truth values, as in YAML 1.2: `off` is a word."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as the base class has it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TRUTH]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(_TRUTH, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 def load_config(name: str = "kinetics400", overrides: Sequence[str] = ()) -> Config:
@@ -42,7 +56,7 @@ def _find(name: str) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if data is None:
@@ -58,7 +72,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
     if not equals or not all(keys):
         raise ConfigError(f"--set {override}: write it as section.field=value")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Loader)
     except yaml.YAMLError:
         raise ConfigError(f"--set {override}: the value is not YAML") from None
     for key in keys[:-1]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from pipeline.ledger import Finished, VideoWork
 from pipeline.records import (
     DecodeReport,
     Detections,
@@ -45,14 +47,34 @@ class Write(Protocol):
     def __call__(self, outcome: Outcome, blocks: Iterable[FeatureSequence] = ()) -> None: ...
 
 
+class Finish(Protocol):
+    """The last step of a video: what becomes of its segments once each is there or given up."""
+
+    def setup(self) -> None: ...
+
+    def __call__(self, work: VideoWork) -> Finished:
+        """May be repeated after a crash at any point. Raises DamagedSegments."""
+
+    def refuse(self, outcome: Outcome) -> None:
+        """Book a video that came to nothing; called where the driver is, without setup()."""
+
+
 @dataclass(frozen=True, slots=True)
-class Stages:
-    """The stages of a run, by settings only; a worker calls setup() on those it uses."""
+class FeatureStages:
+    """The stages from a source to its features, by settings only; a worker calls setup() on those it uses."""
 
     config: Config  # what they were made from, nothing left open
     probe: Probe
     decode: Decode
     features: Features
+    step_s: float  # of the backbone's grid
+    features_hash: str  # of all that determines features, but for the video
+    cache: Path  # folder of features that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Stages(FeatureStages):
+    """The stages of a whole run."""
+
     localize: Localize
     write: Write
-    step_s: float  # of the backbone's grid

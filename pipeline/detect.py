@@ -3,13 +3,16 @@
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 from pipeline.contracts import Stages
+from pipeline.engines import Engine, work
+from pipeline.feature_cache import FeatureCache
+from pipeline.finish import KeepFeatures, WriteTables
 from pipeline.job import Job
 from pipeline.progress import Progress, Tally
 from pipeline.records import Source
-from pipeline.results import Results
+from pipeline.results import Results, part_name
+from pipeline.selection import select
 from pipeline.settings import Config
 
 StageMaker = Callable[[Config, Results, str], Stages]
@@ -22,7 +25,7 @@ def detect(
     *,
     make_stages: StageMaker,
     progress: Progress,
-    engine: Literal["ray", "local"] = "ray",
+    engine: Engine = "ray",
     address: str | None = None,
     retry_failed: bool = False,
 ) -> Tally:
@@ -32,14 +35,9 @@ def detect(
     stages = make_stages(config, results, run_id)
     config = stages.config
     with results.writing(), progress:
-        job = Job(
-            stages=stages,
-            results=results,
-            segment_s=config.segments.length_s,
-            attempts=config.engine.attempts,
-            progress=progress,
-        )
-        job.select(sources, retry_failed=retry_failed)
+        job = _job(stages, results, progress, retry_failed)
+        selection = select(sources, results, stages.write.metadata["config_hash"], retry_failed=retry_failed)
+        job.begin(selection.open, selection.done)
         results.describe(
             {
                 "run_id": run_id,
@@ -51,17 +49,23 @@ def detect(
             }
         )
         if not job.is_over:
-            _work(job, config, engine, address)
+            work(job, engine, address)
     return progress.tally
 
 
-def _work(job: Job, config: Config, engine: Literal["ray", "local"], address: str | None) -> None:
-    if engine == "local":
-        from pipeline import engine_local
+def _job(stages: Stages, results: Results, progress: Progress, retry_failed: bool) -> Job:
+    use = stages.config.cache.features
+    cache = FeatureCache(stages.cache)
+    keep = KeepFeatures(cache, stages) if use == "keep" else None
 
-        threads = config.engine.threads
-        engine_local.run(job, None if threads == "auto" else threads)
-    else:
-        from pipeline import engine_ray
+    def spool_folder(source: Source, features_key: str) -> Path:
+        return cache.entry(features_key) if keep else results.spool_folder(part_name(source.uri, source.key))
 
-        engine_ray.run(job, config.engine, address)
+    return Job(
+        stages=stages,
+        finish=WriteTables(stages.localize, stages.write, results, keep),
+        cache=None if use == "off" else cache,
+        spool_folder=spool_folder,
+        progress=progress,
+        retry_lost=retry_failed,
+    )

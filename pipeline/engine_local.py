@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 from pipeline.errors import StopRun
-from pipeline.finish import finish_video
 from pipeline.job import Job
 from pipeline.records import DecodeReport, FrameChunk, Segment
 from pipeline.spool import write_segment
@@ -13,7 +12,7 @@ def run(job: Job, threads: int | None = None) -> None:
     """Raises StopRun; any other error costs the segment or video it came from."""
     stages = job.stages
     stages.features.setup(threads)
-    for stage in (stages.probe, stages.decode, stages.localize):
+    for stage in (stages.probe, stages.decode, job.finish):
         stage.setup()
     while not job.is_over:
         if job.ready:
@@ -61,7 +60,7 @@ def _watched(job: Job, decoded: Iterable[FrameChunk | DecodeReport]) -> Iterator
 def _finish(job: Job) -> None:
     work = job.ready.popleft()
     try:
-        finished = finish_video(work, job.stages.localize, job.stages.write, job.results)
+        finished = job.finish(work)
     except StopRun:
         raise
     except Exception as error:

@@ -1,7 +1,7 @@
 """Run a job on a Ray cluster: lanes of a vision actor and its decoders, finishers, and a driver that keeps the books.
 
 Pixels go from decoder to vision actor through Ray's object store, held back when the vision actor is behind; features
-go to the spool on disk; the driver gets one small message a segment.
+go to disk; the driver gets one small message a segment.
 """
 
 import os
@@ -19,14 +19,12 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipeline.contracts import Decode, Features, Localize, Probe, Write
+from pipeline.contracts import Decode, Features, Finish, Probe
 from pipeline.errors import StopRun
-from pipeline.finish import Finished, finish_video
 from pipeline.job import Job
 from pipeline.lanes import LaneSpec, Node, lanes_of
-from pipeline.ledger import VideoWork
+from pipeline.ledger import Finished, VideoWork
 from pipeline.records import DecodeReport, FrameChunk, Segment, Source, StageTimes, Video
-from pipeline.results import Results
 from pipeline.settings import EngineSettings
 from pipeline.spool import write_segment
 from pipeline.tries import Tries
@@ -56,7 +54,7 @@ class DecodeActor:
 
 
 class VisionActor:
-    """Pulls frames from decoders, runs the backbone, writes segments to the spool."""
+    """Pulls frames from decoders, runs the backbone, writes segments to disk."""
 
     def __init__(self, features: Features, threads: int, chunks_in_flight: int) -> None:
         self.features = features
@@ -93,14 +91,14 @@ class VisionActor:
 
 
 class FinishActor:
-    """Localizes and commits videos."""
+    """Does the last step of videos."""
 
-    def __init__(self, localize: Localize, write: Write, results: Results) -> None:
-        self.localize, self.write, self.results = localize, write, results
-        localize.setup()
+    def __init__(self, finish: Finish) -> None:
+        self.last_step = finish
+        self.last_step.setup()
 
     def finish(self, work: VideoWork) -> Finished:
-        return finish_video(work, self.localize, self.write, self.results)
+        return self.last_step(work)
 
 
 def run(job: Job, settings: EngineSettings, address: str | None = None) -> None:
@@ -218,11 +216,7 @@ class _Driver:
         )
 
     def _new_finisher(self) -> Any:
-        return (
-            ray.remote(FinishActor)
-            .options(num_cpus=0)
-            .remote(self.job.stages.localize, self.job.stages.write, self.job.results)
-        )
+        return ray.remote(FinishActor).options(num_cpus=0).remote(self.job.finish)
 
     def _await_workers(self) -> None:
         """A worker that cannot even start is no video's fault, and is told before any work begins."""

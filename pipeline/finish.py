@@ -1,58 +1,121 @@
-"""The last step of a video: its spooled segments become rows in the tables."""
+"""The last step of a video: from its segments' files to rows in the tables, or to an entry of the feature cache."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pipeline.contracts import Localize, Write
-from pipeline.ledger import VideoWork
+from pipeline.contracts import FeatureStages, Localize, Write
+from pipeline.feature_cache import FeatureCache, FeatureSettings
+from pipeline.ledger import Finished, VideoWork
 from pipeline.records import DecodeReport, Failure, Outcome, StageTimes
 from pipeline.results import Results, part_name
-from pipeline.spool import SpooledFeatures, read_account
+from pipeline.spool import SpooledFeatures, read_accounts
 
 _TOUCHING_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """What the driver needs to hear of a committed video."""
+class Account:
+    """What its segments tell of a video."""
 
-    status: str
-    detections: int
+    blocks: SpooledFeatures
+    is_empty: bool  # not one feature
+    end_s: float
     failures: tuple[Failure, ...]
-    times: StageTimes  # of this step alone
+    times: StageTimes  # of all its segments
 
 
-def finish_video(work: VideoWork, localize: Localize, write: Write, results: Results) -> Finished:
-    """Localize, write, commit, clear the spool. May be repeated after a crash at any point."""
-    part = part_name(work.source.uri, work.source.key)
-    paths = [results.spool_folder(part) / work.spool_names[segment.index] for segment in work.kept]
-    accounts = [read_account(path) for path in paths]
+def account_of(work: VideoWork) -> Account:
+    """Raises DamagedSegments."""
+    paths = [work.paths[segment.index] for segment in work.kept]
+    accounts = read_accounts(paths)
     reports = [report for report, _ in accounts]
-    times = sum((times for _, times in accounts), StageTimes())
-    failures = merged([failure for report in reports for failure in report.lost] + work.lost)
-    blocks = SpooledFeatures(paths)
-    end_s = _end_s(work, reports, failures)
-    before, detections = time.perf_counter(), None
-    if any(True for _ in blocks):
-        lost = [failure.span_s for failure in failures if failure.span_s is not None]
-        detections = localize(blocks, end_s, lost)
-    own = StageTimes({"localize": time.perf_counter() - before})
-    outcome = Outcome(
-        source=work.source,
-        fingerprint=work.video.fingerprint,
-        video=work.video,
-        detections=detections,
+    found = [replace(failure, video=work.source.key) for report in reports for failure in report.lost]
+    failures = merged(found + work.lost)
+    blocks = SpooledFeatures(paths, work.source.key)
+    return Account(
+        blocks=blocks,
+        is_empty=not any(True for _ in blocks),
+        end_s=_end_s(work, reports, failures),
         failures=tuple(failures),
-        end_s=end_s,
-        n_segments=len(work.segments),
-        times=times,
-        wall_s=time.time() - work.started,
+        times=sum((times for _, times in accounts), StageTimes()),
     )
-    before = time.perf_counter()
-    write(outcome, blocks)
-    own += StageTimes({"write": time.perf_counter() - before})
-    results.clear_spool(part)
-    return Finished(outcome.status, 0 if detections is None else len(detections), outcome.failures, own)
+
+
+class KeepFeatures:
+    """Make a video's features count in the cache, unless something of them was given up."""
+
+    def __init__(self, cache: FeatureCache, stages: FeatureStages) -> None:
+        self.cache = cache
+        self.settings = FeatureSettings(
+            features_hash=stages.features_hash,
+            backbone=stages.config.backbone.model_dump(mode="json"),
+            frames=stages.config.frames.model_dump(mode="json"),
+        )
+
+    def setup(self) -> None:
+        """Nothing to prepare."""
+
+    def __call__(self, work: VideoWork) -> Finished:
+        account = account_of(work)
+        for _ in account.blocks:
+            pass  # whoever trains on them is to find none that cannot be read
+        self.keep(work, account)
+        status = "failed" if account.is_empty else "partial" if account.failures else "ok"
+        return Finished(status, 0, account.failures, StageTimes())
+
+    def keep(self, work: VideoWork, account: Account) -> None:
+        """Raises StopRun when the disk refuses."""
+        if not (work.is_cached or work.lost or account.is_empty):
+            self.cache.mark(work, account.end_s, account.failures, self.settings)
+
+    def refuse(self, outcome: Outcome) -> None:
+        """There is nothing to keep."""
+
+
+class WriteTables:
+    """Localize, write, commit, clear the spool."""
+
+    def __init__(self, localize: Localize, write: Write, results: Results, keep: KeepFeatures | None) -> None:
+        self.localize = localize
+        self.write = write
+        self.results = results
+        self.keep = keep  # None: features go when the video is committed
+
+    def setup(self) -> None:
+        self.localize.setup()
+
+    def __call__(self, work: VideoWork) -> Finished:
+        account = account_of(work)
+        if self.keep is not None:
+            self.keep.keep(work, account)
+        before, detections = time.perf_counter(), None
+        if not account.is_empty:
+            lost = [failure.span_s for failure in account.failures if failure.span_s is not None]
+            detections = self.localize(account.blocks, account.end_s, lost)
+        own = StageTimes({"localize": time.perf_counter() - before})
+        outcome = Outcome(
+            source=work.source,
+            fingerprint=work.video.fingerprint,
+            video=work.video,
+            detections=detections,
+            failures=account.failures,
+            end_s=account.end_s,
+            n_segments=len(work.segments),
+            times=account.times,
+            wall_s=time.time() - work.started,
+        )
+        before = time.perf_counter()
+        self.write(outcome, account.blocks)
+        own += StageTimes({"write": time.perf_counter() - before})
+        self._clear_spool(outcome)
+        return Finished(outcome.status, 0 if detections is None else len(detections), outcome.failures, own)
+
+    def refuse(self, outcome: Outcome) -> None:
+        self.write(outcome)
+        self._clear_spool(outcome)
+
+    def _clear_spool(self, outcome: Outcome) -> None:
+        self.results.clear_spool(part_name(outcome.source.uri, outcome.source.key))
 
 
 def _end_s(work: VideoWork, reports: list[DecodeReport], failures: list[Failure]) -> float:

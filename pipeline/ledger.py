@@ -3,8 +3,9 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from pipeline.records import Failure, Segment, Source, Video
+from pipeline.records import Failure, Segment, Source, StageTimes, Video
 
 
 @dataclass(slots=True)
@@ -13,17 +14,30 @@ class VideoWork:
 
     source: Source
     video: Video
+    features_key: str  # of all that determines its features
     segments: list[Segment]
-    spool_names: dict[int, str]  # by index of segment
-    open: set[int]  # indices of segments neither spooled nor given up
+    paths: dict[int, Path]  # of their results, by index of segment
+    open: set[int]  # indices of segments whose result is neither there nor given up
+    is_cached: bool = False  # the feature cache holds it whole
     lost: list[Failure] = field(default_factory=list)  # segments given up
+    redone: set[int] = field(default_factory=set)  # indices of segments whose file could not be read
     started: float = field(default_factory=time.time)
 
     @property
     def kept(self) -> list[Segment]:
-        """Segments whose result lies in the spool."""
+        """Segments that have a result."""
         given_up = {failure.span_s for failure in self.lost}
         return [segment for segment in self.segments if (segment.start_s, segment.stop_s) not in given_up]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What the driver needs to hear of a finished video."""
+
+    status: str
+    detections: int
+    failures: tuple[Failure, ...]
+    times: StageTimes  # of the last step alone
 
 
 class Ledger:
@@ -55,7 +69,7 @@ class Ledger:
         self._waiting[:0] = segments
 
     def close_segment(self, segment: Segment, failure: Failure | None = None) -> VideoWork | None:
-        """Book a segment as spooled, or given up; returns the video when that was its last."""
+        """Book a segment as done, or given up; returns the video when that was its last."""
         work = self.videos[segment.video.uri]
         work.open.discard(segment.index)
         if failure is not None:

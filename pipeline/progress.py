@@ -28,7 +28,7 @@ class Tally:
     bytes_probed: int = 0
     known_s: float = 0.0  # length of the videos probed so far
     done_s: float = 0.0  # of it, through the backbone or given up
-    spooled_s: float = 0.0  # of it, spooled by an earlier run
+    spooled_s: float = 0.0  # of it, done by an earlier run
     under_way_s: float = 0.0  # of segments not finished yet
     times: StageTimes = field(default_factory=StageTimes)
 
@@ -136,6 +136,8 @@ class Progress:
         speed = tally.done_s / wall_s if wall_s else 0.0
         table = Table(show_header=False, box=None, pad_edge=False)
         table.add_row("video", f"{tally.done_s / 3600:.2f} h in {clock(wall_s)}, {speed:.2f}x realtime")
+        if tally.spooled_s > 0:
+            table.add_row("reused", f"{tally.spooled_s / 3600:.2f} h that an earlier run put through the backbone")
         table.add_row("inputs", ", ".join(_counts(tally)) or "none")
         table.add_row("actions", str(tally.detections))
         for stage, busy_s in tally.times.busy_s.items():

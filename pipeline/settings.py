@@ -5,18 +5,13 @@ Knows no model: names of backbones, weights and localizers are checked by the st
 
 import hashlib
 import json
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
-
-class Settings(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-Auto = Literal["auto"]
-Fraction01 = Annotated[float, Field(ge=0, le=1)]
-Threshold = Annotated[float, Field(gt=0, lt=1)]
+from pipeline.localizer_settings import LocalizerSettings
+from pipeline.strict import Auto, Settings
+from pipeline.training_settings import TrainingSettings
 
 
 class Sampled(NamedTuple):
@@ -59,57 +54,6 @@ class BackboneSettings(Settings):
     )
 
 
-class NmsSettings(Settings):
-    """Temporal non-maximum suppression (detectors.nms)."""
-
-    method: Literal["hard", "linear", "gaussian"] = "hard"
-    class_wise: bool = Field(True, description="suppress only within a class")
-    iou_threshold: Fraction01 = 0.5
-    sigma: float = Field(0.5, gt=0, description="width of the Gaussian decay")
-    min_score: Fraction01 = 0.001
-    max_detections: int = Field(200, ge=1, description="kept a video, or an hour of it if it is longer")
-    vote_iou: Fraction01 | None = Field(None, description="spans become the mean of inputs that overlap as much")
-
-    @model_validator(mode="after")
-    def _possible(self) -> "NmsSettings":
-        if self.vote_iou is not None and self.class_wise:
-            raise ValueError("localizer.nms.vote_iou: classes vote only when merged; set class_wise to false as well")
-        return self
-
-
-class TrainingFreeSettings(Settings):
-    """Grouping of the backbone's own class scores (detectors.temporal.training_free). All scales are absolute."""
-
-    midpoint: float = Field(7.0, description="logit at which a step's evidence is 0.5")
-    scale: float = Field(3.0, gt=0, description="logits from there to where it is 0.73")
-    rival_margin: float = Field(2.0, ge=0, description="a class farther behind the best logit is set back")
-    smoothing_steps: int = Field(3, ge=0, le=20, description="radius of the triangular window over time")
-    thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)] = (0.1, 0.25, 0.5, 0.75, 0.9)
-    min_duration_s: float = Field(0.8, gt=0, description="shorter spans are dropped")
-    duration_scale_s: float = Field(2.0, ge=0, description="a span of this length keeps half its score")
-    context: float = Field(1.0, gt=0, description="looked at on each side, in lengths of the span")
-    min_context_s: float = Field(1.0, gt=0)
-    max_context_s: float = Field(10.0, gt=0)
-    labels_per_span: int = Field(2, ge=1)
-    min_score: Fraction01 = 0.02
-    max_overlap: Fraction01 = Field(0.4, description="of two spans of a class, as a share of the shorter one")
-    vote_iou: Fraction01 = Field(0.3, description="spans that overlap as much, with a like score, average their ends")
-
-    @model_validator(mode="after")
-    def _possible(self) -> "TrainingFreeSettings":
-        if self.min_context_s > self.max_context_s:
-            raise ValueError("localizer.training_free.min_context_s: must not exceed max_context_s")
-        return self
-
-
-class LocalizerSettings(Settings):
-    """How actions are found in time, given the backbone's output."""
-
-    name: str = Field("training_free", description="an entry of detectors.temporal.LOCALIZERS")
-    training_free: TrainingFreeSettings = TrainingFreeSettings()
-    nms: NmsSettings = NmsSettings()
-
-
 class SegmentSettings(Settings):
     """How a video is cut for work; never changes the result."""
 
@@ -134,6 +78,16 @@ class EngineSettings(Settings):
     )
 
 
+class CacheSettings(Settings):
+    """What is kept from one run to the next; never changes the result."""
+
+    features: Literal["off", "read", "keep"] = Field(
+        "read",
+        description="of the backbone, in `features` beside the weights. read: use those of an earlier run; keep: these "
+        "too, for later runs with another localizer (not by default: 40 MB an hour of video with I3D); off: neither",
+    )
+
+
 class OutputSettings(Settings):
     """What is written besides `videos` and `segments`."""
 
@@ -148,7 +102,9 @@ class Config(Settings):
     localizer: LocalizerSettings = LocalizerSettings()
     segments: SegmentSettings = SegmentSettings()
     engine: EngineSettings = EngineSettings()
+    cache: CacheSettings = CacheSettings()
     output: OutputSettings = OutputSettings()
+    training: TrainingSettings = TrainingSettings()
 
     def resolved(self, frames_asked_for: Sampled, weights: str) -> "Config":
         """What is left to the backbone, filled in with what it asks for; the weights named for good."""
@@ -161,7 +117,26 @@ class Config(Settings):
         )
 
     def result_hash(self, weights_hash: str) -> str:
-        """Hash of all that determines the result: not settings of segments and engine, not what weights are called."""
-        result = self.model_dump(mode="json", exclude={"segments": True, "engine": True, "backbone": {"weights"}})
-        text = json.dumps([result, weights_hash], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Hash of all that determines the result: not how and where the work is done, not what weights are called."""
+        result = self.model_dump(
+            mode="json",
+            exclude={
+                "segments": True,
+                "engine": True,
+                "cache": True,
+                "training": True,
+                "backbone": {"weights"},
+                "localizer": {"weights"},
+            },
+        )
+        return _hash(result, weights_hash)
+
+    def features_hash(self, weights_hash: str) -> str:
+        """Hash of what determines the backbone's features."""
+        wanted = self.model_dump(mode="json", include={"frames", "backbone"}, exclude={"backbone": {"weights"}})
+        return _hash(wanted, weights_hash)
+
+
+def _hash(settings: dict[str, Any], weights_hash: str) -> str:
+    text = json.dumps([settings, weights_hash], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,6 +1,7 @@
 """From a config to the stages of a run: the one place where names in a config choose networks."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,24 +9,48 @@ import pipeline
 from detectors import backbones, weights
 from detectors.backbones.contract import Backbone, Contract
 from detectors.temporal import LOCALIZERS
+from detectors.temporal.networks import NETWORKS
+from detectors.temporal.trained import Trained
 from pipeline.config import ConfigError
-from pipeline.contracts import Stages
+from pipeline.contracts import FeatureStages, Stages
+from pipeline.feature_cache import FOLDER
 from pipeline.results import Results
 from pipeline.settings import Config, Sampled
 from stages.decode import Decode, Sampling
 from stages.features import Features
 from stages.localize import Localize
 from stages.probe import Probe
+from stages.trained import check_backbone, completed, trained_of
 from stages.write import Write
 
 
 def build_stages(config: Config, results: Results, run_id: str) -> Stages:
     """Raises ConfigError where the config names something that does not exist or does not fit."""
-    backbone = _backbone(config)
-    contract, config = backbone.contract, _resolved(config, backbone.contract)
+    trained = trained_of(config)
+    config = completed(config, trained)
+    class_names = _class_names(config, trained)
+    vision = build_feature_stages(config)
+    config = vision.config
+    return Stages(
+        **{field.name: getattr(vision, field.name) for field in fields(vision)},
+        localize=Localize(config.localizer),
+        write=Write(
+            results,
+            class_names=class_names,
+            metadata=provenance(config),
+            run_id=run_id,
+            features=config.output.features,
+        ),
+    )
+
+
+def build_feature_stages(config: Config) -> FeatureStages:
+    """Of any backbone, with class scores or without. Raises ConfigError."""
+    contract = _backbone(config).contract
+    config = _resolved(config, contract)
     rate = Fraction(config.frames.sampled.rate).limit_denominator(1001)
     step_s = float(contract.stride / rate)
-    return Stages(
+    return FeatureStages(
         config=config,
         probe=Probe(),
         decode=Decode(_sampling(config, contract, rate)),
@@ -38,15 +63,9 @@ def build_stages(config: Config, results: Results, run_id: str) -> Stages:
             compute_frames=config.engine.compute_frames,
             step_s=step_s,
         ),
-        localize=Localize(config.localizer),
-        write=Write(
-            results,
-            class_names=contract.class_names,
-            metadata=provenance(config),
-            run_id=run_id,
-            features=config.output.features,
-        ),
         step_s=step_s,
+        features_hash=config.features_hash(backbone_digest(config)),
+        cache=weights.cache_folder() / FOLDER,
     )
 
 
@@ -55,6 +74,14 @@ def resolve(config: Config) -> Config:
 
     Weights in a file of the user's are tried out here and now: workers would tell much later.
     """
+    trained = trained_of(config)
+    config = completed(config, trained)
+    _class_names(config, trained)
+    return resolve_features(config)
+
+
+def resolve_features(config: Config) -> Config:
+    """The same for what determines features."""
     config = _resolved(config, _backbone(config).contract)
     path = Path(config.backbone.weights)
     if path.is_file():
@@ -67,26 +94,43 @@ def resolve(config: Config) -> Config:
 
 def provenance(config: Config) -> dict[str, str]:
     """What a table's metadata tells of where it comes from."""
+    hashes = {"weights_hash": backbone_digest(config)}
+    if config.localizer.weights is not None:
+        hashes["detector_hash"] = weights.digest(config.localizer.weights)
+    config_hash = config.result_hash(" ".join(hashes.values()))
+    return {"config_hash": config_hash, **hashes, "software_version": pipeline.__version__}
+
+
+def backbone_digest(config: Config) -> str:
+    """Of the weights that a resolved config names."""
     name = config.backbone.weights
-    weights_hash = name if name == backbones.RANDOM else weights.digest(name)
-    return {
-        "config_hash": config.result_hash(weights_hash),
-        "weights_hash": weights_hash,
-        "software_version": pipeline.__version__,
-    }
+    return name if name == backbones.RANDOM else weights.digest(name)
 
 
 def _backbone(config: Config) -> Backbone:
     """The network without memory for its weights."""
     _known("backbone.name", config.backbone.name, backbones.BACKBONES)
+    return backbones.outline(config.backbone.name)
+
+
+def _class_names(config: Config, trained: Trained | None) -> tuple[str, ...]:
+    """What the localizer's labels are called. Raises ConfigError where it and the backbone do not fit."""
+    backbone = _backbone(config)
+    if trained is not None:
+        check_backbone(trained.features, backbone_digest(_resolved(config, backbone.contract)))
+        return trained.class_names
     _known("localizer.name", config.localizer.name, LOCALIZERS)
-    backbone = backbones.outline(config.backbone.name)
+    if config.localizer.name in NETWORKS:
+        raise ConfigError(
+            f"localizer.weights: {config.localizer.name} must be trained first (run.py train); "
+            "give the file that came of it"
+        )
     if backbone.head is None:
         raise ConfigError(
             f"localizer.name: {config.localizer.name} needs class scores of whole pictures, "
             f"and {config.backbone.name} scores boxes only; choose another backbone.name"
         )
-    return backbone
+    return tuple(backbone.contract.class_names)
 
 
 def _known(field: str, name: str, choices: Iterable[str]) -> None:

@@ -66,9 +66,16 @@ def run(
         )
 
 
-def start(archive: Path, out: Path, *, engine: str, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+def start(
+    archive: Path,
+    out: Path,
+    *overrides: str,
+    engine: str,
+    before: Callable[[], None] | None = None,
+    cache: Path | None = None,
+) -> subprocess.Popen[str]:
     """The same run through the command line, in a process of its own."""
-    sets = [part for setting in SETTINGS for part in ("--set", setting)]
+    sets = [part for setting in (*SETTINGS, *overrides) for part in ("--set", setting)]
     command = ["detect", str(archive), "--out", str(out), "--config", "kinetics400_fast", "--engine", engine, *sets]
     return subprocess.Popen(
         [sys.executable, str(ROOT / "run.py"), *command],
@@ -76,6 +83,7 @@ def start(archive: Path, out: Path, *, engine: str, before: Callable[[], None] |
         stderr=subprocess.STDOUT,
         text=True,
         preexec_fn=before,
+        env=os.environ | ({} if cache is None else {"UNTRIMMED_CACHE": str(cache)}),
     )
 
 

@@ -105,6 +105,16 @@ def test_unknown_config_names_the_ready_made_ones() -> None:
     assert all(name in refusal(name="kinetics4000") for name in READY)
 
 
+def test_off_is_a_word_and_true_and_false_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("cache: {features: off}\nengine: {compile: off}\noutput: {features: true}\n")
+    config = load_config(str(path))
+    assert (config.cache.features, config.engine.compile, config.output.features) == ("off", "off", True)
+    assert load_config("kinetics400", ["cache.features=off"]).cache.features == "off"
+    assert not load_config(str(path), ["output.features=False"]).output.features
+    assert load_config(str(path), ["backbone.weights=true.pth"]).backbone.weights == "true.pth"
+
+
 def test_settings_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config().frames.rate = 10.0  # type: ignore[misc]
@@ -122,6 +132,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         "engine.attempts=9",
         "engine.compute_frames=8",
         "engine.compile=default",
+        "cache.features=keep",
     ],
 )
 def test_result_hash_does_not_depend_on_how_the_work_is_cut_or_where_it_runs(override: str) -> None:
@@ -154,5 +165,14 @@ def test_result_hash_depends_on_every_other_setting_and_on_the_weights() -> None
     before = Config().result_hash("w")
     assert Config().result_hash("other weights") != before
     for path, _ in leaves(Config().model_dump()):
-        free = path.startswith(("segments.", "engine.")) or path == "backbone.weights"
+        free = path.startswith(("segments.", "engine.", "cache.")) or path == "backbone.weights"
         assert (changed(path).result_hash("w") == before) == free, path
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+def test_features_hash_depends_on_frames_backbone_and_weights_alone() -> None:
+    before = Config().features_hash("w")
+    assert Config().features_hash("other weights") != before
+    for path, _ in leaves(Config().model_dump()):
+        decides = path.startswith(("frames.", "backbone.")) and path != "backbone.weights"
+        assert (changed(path).features_hash("w") != before) == decides, path

@@ -257,8 +257,9 @@ def test_blocks_are_read_again_and_again_without_the_empty_ones(tmp_path: Path) 
     paths = [tmp_path / f"{steps}.npz" for steps in (3, 0, 2)]
     for path, steps in zip(paths, (3, 0, 2), strict=True):
         write_segment(path, result(steps))
-    blocks = SpooledFeatures(paths)
+    blocks = SpooledFeatures(paths, "renamed.mp4")
     assert [len(block) for block in blocks] == [3, 2] == [len(block) for block in blocks]
+    assert {block.video for block in blocks} == {"renamed.mp4"}
 
 
 def test_spool_name_tells_work_apart() -> None:

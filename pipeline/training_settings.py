@@ -1,0 +1,68 @@
+"""How a detector is trained on annotations."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.strict import Fraction01, Positive, Settings, Threshold
+
+
+class FeatureFolderSettings(Settings):
+    """Features made elsewhere, one .npy a video, instead of the backbone's; frames count those of the video."""
+
+    folder: str = Field(description="of <video>.npy, (steps, channels) or (channels, steps)")
+    fps: float = Field(gt=0, description="frames a second that they were computed at")
+    stride: float = Field(gt=0, description="frames from one feature to the next")
+    offset: float | None = Field(
+        None,
+        ge=0,
+        description="frames from the start to the middle of the first feature's window; half a stride if unset",
+    )
+    channels_first: bool = Field(False, description="arrays are (channels, steps)")
+
+
+class SplitSettings(Settings):
+    """Which annotated videos are learned from, and which only tell how well that went."""
+
+    training: tuple[str, ...] = Field(("training", "train"), description="subsets of the annotation file")
+    validation: tuple[str, ...] = ("validation", "val", "test")
+    fraction: Threshold | None = Field(None, description="of the videos, drawn for validation; subsets are ignored")
+
+
+class AugmentationSettings(Settings):
+    """What is done to features so that no two epochs see the same."""
+
+    crop_steps: int = Field(768, ge=16, description="longest stretch of a video that is learned from at once")
+    crop_share: Fraction01 = Field(0.5, gt=0, description="shortest stretch, as a share of the longest possible")
+    stretch: float = Field(1.1, ge=1, description="time is stretched or squeezed by up to this factor")
+    jitter: float = Field(0.1, ge=0, description="each channel is stronger or weaker by about that share all along")
+
+
+class TrainingSettings(Settings):
+    """AdamW with warm-up and cosine, averaged weights, early stopping."""
+
+    seed: int = Field(0, ge=0)
+    epochs: Positive = 40
+    warmup_epochs: int = Field(4, ge=0)
+    batch: Positive = Field(2, description="stretches of video in a step")
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    clip_norm: float = Field(1.0, gt=0, description="gradients are scaled down to this norm")
+    ema: Fraction01 = Field(0.99, description="how much of the averaged weights a step keeps")
+    class_balance: bool = Field(True, description="rare classes weigh more: by the root of how rare they are")
+    validate_every: Positive = Field(1, description="epochs")
+    patience: Positive = Field(20, description="epochs without a better validation mAP after which training ends")
+    tious: Annotated[tuple[Threshold, ...], Field(min_length=1)] = Field(
+        (0.3, 0.4, 0.5, 0.6, 0.7), description="of the validation mAP"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on a GPU")
+    split: SplitSettings = SplitSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
+    features: FeatureFolderSettings | None = Field(None, description="made elsewhere; else the backbone's")
+    shuffle_labels: bool = Field(False, description="train on labels in random order: what is then found was no lesson")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "TrainingSettings":
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError("training.warmup_epochs: must be fewer than training.epochs")
+        return self
