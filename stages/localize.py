@@ -1,12 +1,25 @@
-"""Find actions in one video's features, block by block. Knows no file and no engine."""
+"""Find actions in one video's features, block by block. Knows no file of a video and no engine."""
 
 from collections.abc import Iterable, Sequence
 from math import ceil
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import nn
 
 from detectors.nms import nms_1d
 from detectors.temporal import LOCALIZERS
+from detectors.temporal.trained import load_trained
+from pipeline.localizer_settings import LocalizerSettings, NmsSettings
 from pipeline.records import Detections, FeatureSequence, Span
-from pipeline.settings import LocalizerSettings, NmsSettings
+
+
+class Localizer(Protocol):
+    """Classified spans before suppression; `blocks` are consecutive and may be read more than once."""
+
+    def __call__(
+        self, blocks: Iterable[FeatureSequence], *, duration_s: float | None, lost: Sequence[Span]
+    ) -> Detections: ...
 
 
 class Localize:
@@ -16,13 +29,20 @@ class Localize:
         self.settings = settings
 
     def setup(self) -> None:
-        own = getattr(self.settings, self.settings.name)
-        self.detector = LOCALIZERS[self.settings.name](**own.model_dump())
+        """Raises WeightsError."""
+        weights = self.settings.weights
+        self.use(None if weights is None else load_trained(Path(weights)).network())
+
+    def use(self, network: nn.Module | None, device: str = "cpu") -> "Localize":
+        """Set up with a network that is at hand, as in training; None for a localizer that is not trained."""
+        own = getattr(self.settings, self.settings.name).model_dump(exclude={"network"})
+        make: Any = LOCALIZERS[self.settings.name]
+        self.detector: Localizer = make(**own) if network is None else make(network, **own, device=device)
+        return self
 
     def __call__(self, blocks: Iterable[FeatureSequence], duration_s: float, lost: Sequence[Span]) -> Detections:
-        """`blocks` are consecutive and may be read more than once; actions are not looked for in `lost` spans."""
-        proposals = self.detector.propose(blocks, duration_s=duration_s, lost=lost)
-        detections = self.detector.classify(blocks, proposals, lost=lost)
+        """Actions are not looked for in `lost` spans."""
+        detections = self.detector(blocks, duration_s=duration_s, lost=lost)
         return suppress(detections, self.settings.nms, duration_s)
 
 

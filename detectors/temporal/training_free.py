@@ -53,6 +53,12 @@ class TrainingFree:
         self.max_overlap = max_overlap
         self.vote_iou = vote_iou
 
+    def __call__(
+        self, blocks: Iterable[FeatureSequence], *, duration_s: float | None = None, lost: Sequence[Span] = ()
+    ) -> Detections:
+        proposals = self.propose(blocks, duration_s=duration_s, lost=lost)
+        return self.classify(blocks, proposals, lost=lost)
+
     def propose(
         self, blocks: Iterable[FeatureSequence], *, duration_s: float | None = None, lost: Sequence[Span] = ()
     ) -> Proposals:

@@ -1,0 +1,81 @@
+"""A trained detector in one file: weights, how the network is built, its classes, what it was trained on.
+
+The file is torch's, of tensors and one text; nothing in it is ever run.
+"""
+
+import json
+import warnings
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from detectors.checkpoints import MALFORMED
+from detectors.temporal.networks import NETWORKS
+from detectors.web_file import WeightsError
+
+FORMAT = "untrimmed detector 1"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TrainedOn:
+    """The features that a detector understands."""
+
+    step_s: float
+    channels: int
+    backbone_digest: str | None  # sha256 of its weights; None: features made elsewhere
+    frames: dict[str, Any]  # settings, nothing left open
+    backbone: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Trained:
+    """A detector and all that is needed to use it."""
+
+    name: str  # a key of NETWORKS
+    design: dict[str, Any]  # arguments that build the network, anchor scales among them
+    class_names: tuple[str, ...]
+    localizer: dict[str, Any]  # settings it was validated with
+    features: TrainedOn
+    provenance: dict[str, Any]  # who, when, from what, how well
+    state: dict[str, Tensor] = field(repr=False)
+
+    def network(self) -> nn.Module:
+        """Raises WeightsError if the weights are not this network's."""
+        try:
+            network = NETWORKS[self.name](**self.design)
+            network.load_state_dict(self.state)
+        except (RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise WeightsError(f"the weights of this {self.name} do not fit its own design: {reason}") from None
+        return network
+
+
+def save_trained(trained: Trained, path: Path) -> None:
+    """Raises OSError."""
+    about = asdict(trained)
+    state = about.pop("state")
+    temp = path.with_name(f".{path.name}.tmp")
+    with temp.open("wb") as file:
+        torch.save({"format": FORMAT, "about": json.dumps(about), "state": state}, file)
+    temp.replace(path)
+
+
+def load_trained(path: Path) -> Trained:
+    """Raises WeightsError with one line if the file is none of ours."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # torch's, on what it then refuses
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
+    except MALFORMED:
+        raise WeightsError(f"{path} is not a detector that `run.py train` made, or it is damaged") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise WeightsError(f"{path} is not a detector that `run.py train` of this version made")
+    about = json.loads(content["about"])
+    if about["name"] not in NETWORKS:
+        raise WeightsError(f"{path} holds a {about['name']}, which this version does not know")
+    features = TrainedOn(**about.pop("features"))
+    return Trained(**{**about, "class_names": tuple(about["class_names"])}, features=features, state=content["state"])

@@ -1,0 +1,102 @@
+"""How a training goes: a line an epoch, a table of metrics, a curve."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from pipeline.progress import clock
+from pipeline.tables import publish, storing
+
+_LOSS = "loss_"
+
+
+class TrainingProgress:
+    """A bar for the steps of an epoch on a terminal, and a line for every epoch anywhere; use as a context."""
+
+    def __init__(self, console: Console, epochs: int) -> None:
+        self.console = console
+        self.epochs = epochs
+        self.best_map = -1.0
+        self._started = time.monotonic()
+        self._first_epoch: int | None = None
+        columns = TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps")
+        self._bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bars.add_task("", total=None, epoch=1)
+
+    def __enter__(self) -> "TrainingProgress":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def step(self, done: int, total: int) -> None:
+        self._bars.update(self._task, completed=done, total=total)
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        first = self._first_epoch = self._first_epoch or row["epoch"]
+        done = row["epoch"] - first + 1
+        left_s = (time.monotonic() - self._started) / done * (self.epochs - row["epoch"])
+        losses = "  ".join(f"{name.removeprefix(_LOSS)} {row[name]:.3f}" for name in row if name.startswith(_LOSS))
+        average_map = row.get("average_map")
+        judged = "" if average_map is None else f"  mAP {100 * average_map:.1f}"
+        self.console.print(
+            f"epoch {row['epoch']}/{self.epochs}  loss: {losses}{judged}  {row['seconds']:.1f} s, "
+            f"{clock(left_s)} left at most",
+            highlight=False,
+            soft_wrap=True,
+        )
+        self._bars.update(self._task, completed=0, epoch=row["epoch"] + 1)
+
+
+def map_of_epoch(history: Sequence[dict[str, Any]], epoch: int) -> Table:
+    """The validation mAP by tIoU of one epoch."""
+    row = history[epoch - 1]
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    cells = []
+    for name in row:
+        if name.startswith("map_"):
+            table.add_column(f"mAP@{name.removeprefix('map_')}", justify="right")
+            cells.append(f"{100 * row[name]:.1f}")
+    table.add_column("average", justify="right")
+    table.add_row(*cells, f"{100 * row['average_map']:.1f}")
+    return table
+
+
+def write_metrics(history: Sequence[dict[str, Any]], path: Path) -> None:
+    """One row an epoch. Raises StopRun when the disk refuses."""
+    names = list(dict.fromkeys(name for row in history for name in row))
+    table = pa.Table.from_pylist([{name: row.get(name) for name in names} for row in history])
+    temp = path.with_name(f".{path.name}.tmp")
+    with storing(path.parent):
+        pq.write_table(table, temp)
+        publish(temp, path)
+
+
+def plot_curve(history: Sequence[dict[str, Any]], chosen_epoch: int, path: Path) -> None:
+    """Losses and validation mAP by epoch, the chosen epoch marked. Raises StopRun when the disk refuses."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in history]
+    for name in (name for name in history[0] if name.startswith(_LOSS)):
+        left.plot(epochs, [row[name] for row in history], label=name.removeprefix(_LOSS))
+    left.set(title="training losses", xlabel="epoch", yscale="log")
+    left.legend(frameon=False)
+    judged = [row for row in history if "average_map" in row]
+    right.plot([row["epoch"] for row in judged], [100 * row["average_map"] for row in judged], marker=".")
+    right.axvline(chosen_epoch, linestyle="--", color="gray", label="kept")
+    right.set(title="validation mAP", xlabel="epoch", ylim=(0, 100))
+    right.legend(frameon=False)
+    with storing(path.parent):
+        figure.savefig(path, dpi=120)

@@ -1,0 +1,103 @@
+"""The training itself: epochs of steps, each epoch validated and saved."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from evaluation.temporal import temporal_map
+from pipeline.localizer_settings import LocalizerSettings
+from pipeline.training_settings import TrainingSettings
+from training.augment import crops_of, varied
+from training.batch import Batch, collate
+from training.objectives import OBJECTIVES, class_weights
+from training.state import TrainingState
+from training.validate import found_in, truth_of
+from training.videos import AnnotatedVideo, Lesson
+
+_SEEDS_APART = 1_000_003
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom the loop tells how it goes."""
+
+    step: Callable[[int, int], None]  # steps done of an epoch, and how many there are
+    epoch: Callable[[dict[str, Any]], None]  # a row of metrics
+
+
+def run_training(
+    network: nn.Module,
+    lessons: Sequence[Lesson],
+    validation: Sequence[AnnotatedVideo],
+    *,
+    localizer: LocalizerSettings,
+    settings: TrainingSettings,
+    class_names: Sequence[str],
+    device: str,
+    checkpoint: Path,
+    identity: str,
+    told: Told,
+) -> TrainingState:
+    """Train to the end, from the checkpoint on if there is one. Raises StopRun.
+
+    `identity` tells this training from others; on a CPU the same seed gives the same weights, killed in between or not.
+    """
+    order = [number for number, lesson in enumerate(lessons) for _ in range(crops_of(lesson, settings.augmentation))]
+    steps = -(-len(order) // settings.batch)
+    state = TrainingState(network.to(device), settings, steps_an_epoch=steps)
+    if checkpoint.exists():
+        state.restore(checkpoint, identity)
+    labels_G = np.concatenate([lesson.labels_G for lesson in lessons])
+    weights_K = class_weights(labels_G, len(class_names), balance=settings.class_balance).to(device)
+    truth = truth_of(validation, class_names)
+    while not state.is_over:
+        started = time.monotonic()
+        row: dict[str, Any] = {"epoch": state.epoch + 1, "learning_rate": state.learning_rate}
+        sums: dict[str, float] = {}
+        network.train()
+        for number, batch in enumerate(_batches(lessons, order, settings, state.epoch)):
+            with _precision(settings, device):
+                losses = OBJECTIVES[localizer.name](network, batch.to(device), weights_K)
+            state.update(sum(losses.values(), torch.zeros((), device=device)))
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(loss.detach())
+            told.step(number + 1, steps)
+        row |= {f"loss_{name}": total / steps for name, total in sums.items()}
+        state.epoch += 1
+        if validation and (state.epoch % settings.validate_every == 0 or state.epoch == settings.epochs):
+            found = found_in(validation, state.averaged, localizer, class_names, device)
+            judged = temporal_map(truth, found, settings.tious)
+            row |= {f"map_{tiou:g}": float(one) for tiou, one in zip(judged.tious, judged.map_T, strict=True)}
+            row["average_map"] = float(judged.average_map)
+            state.chosen.consider(state.epoch, row["average_map"], state.averaged)
+        elif not validation:
+            state.chosen.take(state.epoch, state.averaged)
+        row["seconds"] = time.monotonic() - started
+        state.history.append(row)
+        state.save(checkpoint, identity)
+        told.epoch(row)
+    return state
+
+
+def _batches(
+    lessons: Sequence[Lesson], order: Sequence[int], settings: TrainingSettings, epoch: int
+) -> Iterator[Batch]:
+    """An epoch's, in an order and with variations that only the seed and the epoch decide."""
+    rng = np.random.default_rng([settings.seed, epoch])
+    torch.manual_seed(settings.seed * _SEEDS_APART + epoch)  # of dropout and of sampling
+    shuffled = rng.permutation(order)
+    for first in range(0, len(shuffled), settings.batch):
+        chosen = shuffled[first : first + settings.batch]
+        yield collate([varied(lessons[number], settings.augmentation, rng) for number in chosen])
+
+
+def _precision(settings: TrainingSettings, device: str) -> AbstractContextManager[Any]:
+    narrow = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
+    return torch.autocast(device, dtype=torch.bfloat16) if narrow else nullcontext()
