@@ -1,5 +1,6 @@
 """The command `train`: from annotations and videos to a detector in one file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +58,9 @@ def train(
         place = Place(out)
         state = _train(settings, splits, place, annotations)
         _tell(state, place)
+        if settings.training.finetune.epochs:
+            _finetune(settings, splits, place, engine, address)
+        _say(f"go on with: uv run run.py detect VIDEOS --out results --set localizer.weights={place.model}")
 
 
 def _check(settings: "Config", videos: list[str] | None) -> None:
@@ -132,7 +136,42 @@ def _tell(state: "TrainingState", place: "Place") -> None:
     _say(f"kept: epoch {state.chosen.epoch} of {state.epoch}; on the validation videos")
     console.print(map_of_epoch(state.history, state.chosen.epoch))
     _say(f"detector: {place.model}; metrics, curve and what was found in the validation videos: {place.folder}")
-    _say(f"go on with: uv run run.py detect VIDEOS --out results --set localizer.weights={place.model}")
+
+
+def _finetune(settings: "Config", splits: "Splits", place: "Place", engine: Engine, address: str | None) -> None:
+    from pipeline.extract import Extracted, extract
+    from pipeline.progress import Progress
+    from pipeline.records import Source
+    from reports.training import TrainingProgress
+    from stages.build import build_feature_stages
+    from stages.features import used_device
+    from training.loop import Told
+    from training.tuned import keep_better, tune
+
+    tuning, device = settings.training.finetune, used_device(settings.engine.device)
+    _say(f"fine-tuning: the detector and the last {tuning.blocks} blocks of the backbone, {tuning.epochs} epochs")
+    if device == "cpu":
+        _warn("training.finetune: without a GPU this is slow, hours rather than minutes")
+    lengths_s = [stop - start for video in splits.training for start, stop in video.spans_s_G2.tolist()]
+    if too_long := sum(length_s > tuning.stretch_s for length_s in lengths_s):
+        _warn(
+            f"training.finetune.stretch_s: {too_long} of {len(lengths_s)} actions are longer and never seen whole; "
+            "those not half seen count as background"
+        )
+
+    def extracted(sources: Sequence[Source], tuned: "Config") -> list[Extracted]:
+        own, make = Progress(console), build_feature_stages
+        return extract(sources, tuned, make_stages=make, progress=own, engine=engine.value, address=address)
+
+    with TrainingProgress(console, tuning.epochs) as progress:
+        told = Told(progress.step, progress.epoch)
+        tuned = tune(settings, splits, place, build_feature_stages(settings), device=device, told=told)
+    outcome = keep_better(settings, splits, place, tuned, device=device, extract=extracted)
+    change = f"validation mAP {100 * outcome.before:.1f} before, {100 * outcome.after:.1f} fine-tuned"
+    if outcome.kept:
+        _say(f"kept: the fine-tuned detector and its backbone, {place.backbone} ({change})")
+    else:
+        _say(f"not kept: fine-tuning made it worse, so detector and backbone stay as they were ({change})")
 
 
 def _say(line: str) -> None:

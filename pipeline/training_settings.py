@@ -34,8 +34,21 @@ class AugmentationSettings(Settings):
 
     crop_steps: int = Field(768, ge=16, description="longest stretch of a video that is learned from at once")
     crop_share: Fraction01 = Field(0.5, gt=0, description="shortest stretch, as a share of the longest possible")
-    stretch: float = Field(1.1, ge=1, description="time is stretched or squeezed by up to this factor")
-    jitter: float = Field(0.1, ge=0, description="each channel is stronger or weaker by about that share all along")
+    stretch: float = Field(1.0, ge=1, description="time is stretched or squeezed by up to this factor")
+    jitter: float = Field(0.2, ge=0, description="each channel is stronger or weaker by about that share all along")
+
+
+class FinetuneSettings(Settings):
+    """The backbone's last blocks learn too, end to end with the detector that was trained on its features."""
+
+    epochs: int = Field(0, ge=0, description="0: the backbone stays as it is")
+    blocks: Positive = Field(2, description="of the backbone, from its end, that learn; its batch statistics stay")
+    learning_rate: float = Field(1e-5, gt=0, description="of the backbone; falls along half a cosine")
+    detector_learning_rate: float = Field(1e-4, gt=0, description="of the detector meanwhile")
+    stretch_s: float = Field(
+        20.0, gt=0, description="seconds of video seen at once, more than actions last; takes memory"
+    )
+    batch: Positive = Field(1, description="stretches in a step")
 
 
 class TrainingSettings(Settings):
@@ -59,10 +72,13 @@ class TrainingSettings(Settings):
     split: SplitSettings = SplitSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     features: FeatureFolderSettings | None = Field(None, description="made elsewhere; else the backbone's")
+    finetune: FinetuneSettings = FinetuneSettings()
     shuffle_labels: bool = Field(False, description="train on labels in random order: what is then found was no lesson")
 
     @model_validator(mode="after")
     def _possible(self) -> "TrainingSettings":
         if self.warmup_epochs >= self.epochs:
             raise ValueError("training.warmup_epochs: must be fewer than training.epochs")
+        if self.finetune.epochs and self.features is not None:
+            raise ValueError("training.finetune.epochs: features made elsewhere have no backbone here that could learn")
         return self

@@ -13,8 +13,10 @@ import pytest
 import torch
 from recordings import record
 from rich.console import Console
+from untrained import untrained
 
 from detectors import backbones, checkpoints
+from detectors.temporal.networks import NETWORKS
 from detectors.weights import WEIGHTS
 from pipeline.config import CONFIG_FOLDER, ConfigError, load_config
 from pipeline.detect import detect
@@ -54,6 +56,14 @@ def small(config: str) -> tuple[float, list[str]]:
     return (SECONDS if contract.dense else FEW_SECONDS), ([] if contract.square else ["frames.short_side=64"])
 
 
+def detector_for(config: str, overrides: list[str], path: Path) -> list[str]:
+    """The override that names a detector, for configs whose localizer must be trained first."""
+    settings = load_config(config, [*TRY_OUT, *overrides])
+    if settings.localizer.name not in NETWORKS:
+        return []
+    return [f"localizer.weights={untrained(settings, path)}"]
+
+
 def features(out: Path) -> np.ndarray:
     query = f"select feature from '{out}/features/*.parquet' order by start_s"
     return np.array([row[0] for row in duckdb.connect().sql(query).fetchall()])
@@ -62,6 +72,7 @@ def features(out: Path) -> np.ndarray:
 @pytest.mark.parametrize("config", READY)
 def test_every_ready_made_config_runs_the_main_job(config: str, recordings: dict[float, Path], tmp_path: Path) -> None:
     length_s, overrides = small(config)
+    overrides += detector_for(config, overrides, tmp_path / "detector.pt")
     run(recordings[length_s], tmp_path, config, *overrides)
     status, duration_s = duckdb.sql(f"select status, duration_s from '{tmp_path}/videos/*.parquet'").fetchall()[0]
     assert (status, duration_s) == ("ok", pytest.approx(length_s, abs=0.04))

@@ -32,9 +32,14 @@ def _crop(lesson: Lesson, settings: AugmentationSettings, rng: np.random.Generat
     shortest = min(longest, max(MIN_STEPS, round(settings.crop_share * longest)))
     length = int(rng.integers(shortest, longest + 1))
     first = int(rng.integers(0, num_steps - length + 1))
-    clipped_G2 = np.clip(lesson.spans_G2 - first, 0, length)
+    return cut(lesson, range(first, first + length))
+
+
+def cut(lesson: Lesson, steps: range) -> Lesson:
+    """A stretch of it by itself."""
+    clipped_G2 = np.clip(lesson.spans_G2 - steps.start, 0, len(steps))
     visible_G = np.diff(clipped_G2)[:, 0] >= VISIBLE * np.diff(lesson.spans_G2)[:, 0]
-    rows = slice(first, first + length)
+    rows = slice(steps.start, steps.stop)
     return Lesson(lesson.features_SC[rows], lesson.shown_S[rows], clipped_G2[visible_G], lesson.labels_G[visible_G])
 
 

@@ -4,7 +4,7 @@ Whatever cannot be used is told, never dropped silently.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from annotations.records import Annotations
 from annotations.split import split_by_fraction, split_by_subset
 from pipeline.errors import StopRun
 from pipeline.extract import Extracted
-from pipeline.records import FeatureSequence, Span
+from pipeline.records import FeatureSequence, Source, Span
 from pipeline.training_settings import SplitSettings
 from training.videos import AnnotatedVideo
 
@@ -27,6 +27,7 @@ class VideoFeatures:
     blocks: Iterable[FeatureSequence]
     duration_s: float
     lost: Sequence[Span] = ()
+    source: Source | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -79,7 +80,7 @@ def usable(extracted: Mapping[str, Extracted]) -> tuple[dict[str, VideoFeatures]
             reasons = "; ".join(f"{failure.error_class}: {failure.message}" for failure in one.failures[:1])
             notices.append(f"{one.source.key} is left out: {reasons or 'no features came of it'}")
         else:
-            features[name] = VideoFeatures(one.features.blocks, one.features.end_s, one.features.lost)
+            features[name] = VideoFeatures(one.features.blocks, one.features.end_s, one.features.lost, one.source)
     return features, notices
 
 
@@ -96,7 +97,9 @@ def _annotated(annotations: Annotations, name: str, features: VideoFeatures) -> 
     clipped_G2 = np.clip(spans.spans_N2[rows_N], 0.0, features.duration_s)
     inside_G = clipped_G2[:, 1] > clipped_G2[:, 0]
     labels_G = spans.label_N[rows_N][inside_G].astype(np.int64)
-    return AnnotatedVideo(name, features.blocks, features.duration_s, features.lost, clipped_G2[inside_G], labels_G)
+    return AnnotatedVideo(
+        name, features.blocks, features.duration_s, features.lost, clipped_G2[inside_G], labels_G, features.source
+    )
 
 
 def _shuffled(videos: Sequence[AnnotatedVideo], rng: np.random.Generator) -> list[AnnotatedVideo]:
@@ -105,5 +108,5 @@ def _shuffled(videos: Sequence[AnnotatedVideo], rng: np.random.Generator) -> lis
     for video in videos:
         own_G = labels[first : first + len(video.labels_G)]
         first += len(own_G)
-        shuffled.append(AnnotatedVideo(video.name, video.blocks, video.duration_s, video.lost, video.spans_s_G2, own_G))
+        shuffled.append(replace(video, labels_G=own_G))
     return shuffled

@@ -1,7 +1,7 @@
 """The training itself: epochs of steps, each epoch validated and saved."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from evaluation.temporal import temporal_map
 from pipeline.localizer_settings import LocalizerSettings
@@ -21,7 +21,7 @@ from training.state import TrainingState
 from training.validate import found_in, truth_of
 from training.videos import AnnotatedVideo, Lesson
 
-_SEEDS_APART = 1_000_003
+SEEDS_APART = 1_000_003
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +57,16 @@ def run_training(
     labels_G = np.concatenate([lesson.labels_G for lesson in lessons])
     weights_K = class_weights(labels_G, len(class_names), balance=settings.class_balance).to(device)
     truth = truth_of(validation, class_names)
+
+    def losses_of(batch: Batch) -> dict[str, Tensor]:
+        with autocast(settings, device):
+            return OBJECTIVES[localizer.name](network, batch.to(device), weights_K)
+
     while not state.is_over:
         started = time.monotonic()
-        row: dict[str, Any] = {"epoch": state.epoch + 1, "learning_rate": state.learning_rate}
-        sums: dict[str, float] = {}
         network.train()
-        for number, batch in enumerate(_batches(lessons, order, settings, state.epoch)):
-            with _precision(settings, device):
-                losses = OBJECTIVES[localizer.name](network, batch.to(device), weights_K)
-            state.update(sum(losses.values(), torch.zeros((), device=device)))
-            for name, loss in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(loss.detach())
-            told.step(number + 1, steps)
-        row |= {f"loss_{name}": total / steps for name, total in sums.items()}
-        state.epoch += 1
+        batches = _batches(lessons, order, settings, state.epoch)
+        row = an_epoch(state, map(losses_of, batches), steps, told)
         if validation and (state.epoch % settings.validate_every == 0 or state.epoch == settings.epochs):
             found = found_in(validation, state.averaged, localizer, class_names, device)
             judged = temporal_map(truth, found, settings.tious)
@@ -86,18 +82,32 @@ def run_training(
     return state
 
 
+def an_epoch(state: TrainingState, losses: Iterable[Mapping[str, Tensor]], steps: int, told: Told) -> dict[str, Any]:
+    """A step for each of the losses, made one after the other; a row of metrics."""
+    row: dict[str, Any] = {"epoch": state.epoch + 1, "learning_rate": state.learning_rate}
+    sums: dict[str, float] = {}
+    for number, by_name in enumerate(losses):
+        state.update(sum(by_name.values(), torch.zeros(())))
+        for name, loss in by_name.items():
+            sums[name] = sums.get(name, 0.0) + float(loss.detach())
+        told.step(number + 1, steps)
+    state.epoch += 1
+    return row | {f"loss_{name}": total / steps for name, total in sums.items()}
+
+
+def autocast(settings: TrainingSettings, device: str) -> AbstractContextManager[Any]:
+    """The precision that steps are computed in."""
+    narrow = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
+    return torch.autocast(device, dtype=torch.bfloat16) if narrow else nullcontext()
+
+
 def _batches(
     lessons: Sequence[Lesson], order: Sequence[int], settings: TrainingSettings, epoch: int
 ) -> Iterator[Batch]:
     """An epoch's, in an order and with variations that only the seed and the epoch decide."""
     rng = np.random.default_rng([settings.seed, epoch])
-    torch.manual_seed(settings.seed * _SEEDS_APART + epoch)  # of dropout and of sampling
+    torch.manual_seed(settings.seed * SEEDS_APART + epoch)  # of dropout and of sampling
     shuffled = rng.permutation(order)
     for first in range(0, len(shuffled), settings.batch):
         chosen = shuffled[first : first + settings.batch]
         yield collate([varied(lessons[number], settings.augmentation, rng) for number in chosen])
-
-
-def _precision(settings: TrainingSettings, device: str) -> AbstractContextManager[Any]:
-    narrow = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
-    return torch.autocast(device, dtype=torch.bfloat16) if narrow else nullcontext()

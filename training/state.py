@@ -6,8 +6,10 @@ Randomness is no part of it: every epoch begins with seeds of its own.
 import copy
 import math
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -19,6 +21,8 @@ from pipeline.tables import publish, storing
 from pipeline.training_settings import TrainingSettings
 
 TOLERANCE = 0.005  # of two epochs with nearly the same mAP the later one is taken: its weights have settled more
+
+ONE_RATE: Mapping[str, float] = MappingProxyType({"": 1.0})
 
 
 @dataclass(eq=False, slots=True)
@@ -46,11 +50,20 @@ class Chosen:
 class TrainingState:
     """Network, running average of its weights, optimizer, and what has come of it."""
 
-    def __init__(self, network: nn.Module, settings: TrainingSettings, *, steps_an_epoch: int) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        settings: TrainingSettings,
+        *,
+        steps_an_epoch: int,
+        rates: Mapping[str, float] = ONE_RATE,
+    ) -> None:
+        """`rates`: what share of the learning rate parameters have, by how their names begin."""
         self.settings = settings
         self.network = network
         self.averaged = copy.deepcopy(network).requires_grad_(False)
-        self.optimizer = _adamw(network, settings)
+        self.optimizer = _adamw(network, settings, rates)
+        self.rates = [rate for rate in rates.values() for _ in ("decaying", "not decaying")]
         self.total_steps = steps_an_epoch * settings.epochs
         self.warmup_steps = steps_an_epoch * settings.warmup_epochs
         self.epoch = 0  # epochs done
@@ -74,8 +87,8 @@ class TrainingState:
 
     def update(self, loss: Tensor) -> None:
         """One step of the optimizer, and of the average."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = self.learning_rate * rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
@@ -122,13 +135,14 @@ class TrainingState:
         self.chosen = Chosen(**content["chosen"])
 
 
-def _adamw(network: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+def _adamw(network: nn.Module, settings: TrainingSettings, names: Iterable[str]) -> torch.optim.AdamW:
     """Weights decay, biases and scales do not."""
-    parameters = [one for one in network.parameters() if one.requires_grad]
-    return torch.optim.AdamW(
-        [
-            {"params": [one for one in parameters if one.ndim > 1], "weight_decay": settings.weight_decay},
-            {"params": [one for one in parameters if one.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=settings.learning_rate,
-    )
+    groups = []
+    for beginning in names:
+        named = network.named_parameters()
+        own = [one for name, one in named if name.startswith(beginning) and one.requires_grad]
+        groups += [
+            {"params": [one for one in own if one.ndim > 1], "weight_decay": settings.weight_decay},
+            {"params": [one for one in own if one.ndim <= 1], "weight_decay": 0.0},
+        ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate)

@@ -47,6 +47,16 @@ class Place:
         return self.folder / "checkpoint.pt"
 
     @property
+    def finetuning(self) -> Path:
+        """Checkpoint of the fine-tuning."""
+        return self.folder / "finetuning.pt"
+
+    @property
+    def backbone(self) -> Path:
+        """Of the detector, if it was fine-tuned."""
+        return self.model.with_name(f"{self.model.stem}.backbone.pt")
+
+    @property
     def metrics(self) -> Path:
         return self.folder / "metrics.parquet"
 
@@ -62,7 +72,7 @@ class Place:
 def train(
     config: Config, splits: Splits, place: Place, *, backbone_digest: str | None, device: str, told: Told, source: str
 ) -> TrainingState:
-    """Train by a resolved config, or go on, and write the detector. Raises ConfigError before, StopRun while working."""
+    """Train by a resolved config, or go on, and write the detector. Raises ConfigError before, StopRun during it."""
     settings, localizer = config.training, config.localizer
     lessons = [lesson_of(video) for video in splits.training]
     step_s = next(iter(splits.training[0].blocks)).step_s
@@ -138,7 +148,9 @@ def _validated_with(config: Config, design: dict[str, Any]) -> dict[str, Any]:
 def _identity(config: Config, design: dict[str, Any], splits: Splits, backbone_digest: str | None) -> str:
     """Hash of all that determines the weights."""
     digest = hashlib.sha256(json.dumps([design, backbone_digest, splits.class_names], sort_keys=True).encode())
-    digest.update(config.training.model_dump_json().encode() + config.localizer.model_dump_json().encode())
+    digest.update(
+        config.training.model_dump_json(exclude={"finetune"}).encode() + config.localizer.model_dump_json().encode()
+    )
     digest.update(config.frames.model_dump_json().encode() + config.backbone.name.encode())
     for video in (*splits.training, *splits.validation):
         digest.update(video.name.encode() + video.spans_s_G2.tobytes() + video.labels_G.tobytes())

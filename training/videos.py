@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.temporal.windows import Window, first_grid, windows
-from pipeline.records import FeatureSequence, Span
+from pipeline.records import FeatureSequence, Source, Span
 
 _ALL_STEPS = 1 << 62
 
@@ -24,6 +24,7 @@ class AnnotatedVideo:
     lost: Sequence[Span]
     spans_s_G2: np.ndarray
     labels_G: np.ndarray  # int64
+    source: Source | None = None  # where its pictures are, None if it is known by features made elsewhere
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -63,6 +63,11 @@ class Backbone(nn.Module, ABC):
     def load(self, path: Path) -> None:
         """Fill in the weights of a file. Raises WeightsError if it is not this network's."""
 
+    def blocks(self) -> list[nn.Module]:
+        """Its parts that have weights, from the frames on; the head is none of them."""
+        assert self.trunk is not None
+        return [part for part in self.trunk.children() if next(part.parameters(), None) is not None]
+
     def key_in(self, layout: str, key: str) -> str:
         """Where a checkpoint of that layout keeps what our state dict calls `key`. Raises ValueError, KeyError."""
         if layout != "native":

@@ -219,6 +219,11 @@ class SlowFast(Backbone):
         map_NC1HW = torch.cat([one.mean(dim=2, keepdim=True) for one in maps], dim=1)
         return Encoded(map_NC1HW.mean(dim=(2, 3, 4)), map_NC1HW)
 
+    def blocks(self) -> list[nn.Module]:
+        """A stage of both pathways each, with what leads from the fast one to the slow one after it."""
+        parts = (self.trunk.slow, self.trunk.fast, self.trunk.lateral)
+        return [nn.ModuleList([part[stage] for part in parts if stage in part]) for stage in ("stem", *STAGES)]
+
     def load(self, path: Path) -> None:
         """Raises WeightsError if the file holds another network."""
         checkpoints.load_file(self, path)

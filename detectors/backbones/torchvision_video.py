@@ -151,6 +151,11 @@ class Swin3D(WindowedBackbone):
     def __init__(self, name: str, class_names: tuple[str, ...] | None = None) -> None:
         super().__init__(SWINS[name], name, class_names)
 
+    def blocks(self) -> list[nn.Module]:
+        """The patches, stages and what merges patches between them, the last norm with the last stage."""
+        *inner, last = self.network.features
+        return [self.network.patch_embed, *inner, nn.ModuleList([last, self.network.norm])]
+
     def encode(self, clips_NCTHW: Tensor) -> Encoded:
         network = self.network
         tokens_NTHWC = network.pos_drop(network.patch_embed(clips_NCTHW))
@@ -163,6 +168,13 @@ class MViT(WindowedBackbone):
 
     def __init__(self, name: str, class_names: tuple[str, ...] | None = None) -> None:
         super().__init__(MVITS[name], name, class_names)
+
+    def blocks(self) -> list[nn.Module]:
+        """The patches with their positions, then blocks, the last norm with the last one."""
+        network = self.network
+        *inner, last = network.blocks
+        patches = nn.ModuleList([network.conv_proj, network.pos_encoding])
+        return [patches, *inner, nn.ModuleList([last, network.norm])]
 
     def encode(self, clips_NCTHW: Tensor) -> Encoded:
         network = self.network
