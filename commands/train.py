@@ -108,12 +108,16 @@ def _features(
 
 
 def _train(settings: "Config", splits: "Splits", place: "Place", annotations: Path) -> "TrainingState":
+    import torch
+
     from reports.training import TrainingProgress, plot_curve, write_metrics
     from stages.build import backbone_digest
     from stages.features import used_device
     from training.loop import Told
     from training.train import train as run
 
+    if settings.engine.threads != "auto":
+        torch.set_num_threads(settings.engine.threads)
     progress = TrainingProgress(console, settings.training.epochs)
     with progress:
         state = run(
