@@ -88,8 +88,12 @@ def _suppress(
 
     Picks come in falling order of score, so that stopping at the cap changes none of them.
     """
-    left = np.flatnonzero(scores_N > min_score) if method == "hard" and min_score > 0 else np.arange(len(scores_N))
-    left = left[np.argsort(-scores_N[left], kind="stable")]  # the earlier index wins a tie
+    if method == "hard":
+        left = np.flatnonzero(scores_N > min_score) if min_score > 0 else np.arange(len(scores_N))
+        left = left[np.argsort(-scores_N[left], kind="stable")]  # the earlier index wins a tie
+        picks_M = left[_not_repeated(spans_N2[left], iou_threshold, max_detections)]
+        return picks_M, scores_N[picks_M]
+    left = np.argsort(-scores_N, kind="stable")
     starts, stops = spans_N2[left].T
     lengths, scores = _lengths(spans_N2[left], LENGTH_EPSILON_S), scores_N[left].copy()
     picks: list[int] = []
@@ -99,19 +103,43 @@ def _suppress(
         picks.append(int(left[best]))
         kept_scores.append(float(scores[best]))
         inter = np.maximum(np.minimum(stops, stops[best]) - np.maximum(starts, starts[best]), 0.0)
-        weights = _weights(inter / (lengths + lengths[best] - inter), method, iou_threshold, sigma)
-        scores *= weights
-        stays = weights > 0 if method == "hard" else scores >= min_score
+        scores *= _weights(inter / (lengths + lengths[best] - inter), method, iou_threshold, sigma)
+        stays = scores >= min_score
         stays[best] = False
         left, starts, stops, lengths, scores = (x[stays] for x in (left, starts, stops, lengths, scores))
     return np.array(picks, dtype=np.intp), np.array(kept_scores, dtype=np.float64)
+
+
+def _not_repeated(spans_N2: np.ndarray, iou_threshold: float, most: int) -> list[int]:
+    """Of spans, best first, those that overlap no earlier one of these; only near ones are compared."""
+    in_time = np.argsort(spans_N2[:, 0], kind="stable")
+    rank_N = np.empty(len(in_time), dtype=np.intp)
+    rank_N[in_time] = np.arange(len(in_time))
+    starts, stops = spans_N2[in_time].T
+    lengths = _lengths(spans_N2[in_time], LENGTH_EPSILON_S)
+    # IoU is at most the shorter length over the longer: what can reach the threshold begins after `earliest`.
+    earliest = starts - lengths / iou_threshold if iou_threshold > 0 else np.full_like(starts, -np.inf)
+    latest = stops if iou_threshold > 0 else np.full_like(stops, np.inf)
+    first, last = np.searchsorted(starts, earliest, "left"), np.searchsorted(starts, latest, "right")
+    is_left = np.ones(len(in_time), dtype=bool)
+    picks: list[int] = []
+    for number, rank in enumerate(rank_N.tolist()):
+        if len(picks) == most:
+            break
+        if is_left[rank]:
+            picks.append(number)
+            near = slice(first[rank], last[rank])
+            inter = np.minimum(stops[near], stops[rank]) - np.maximum(starts[near], starts[rank])
+            inter = np.maximum(inter, 0.0)
+            is_left[near] &= inter / (lengths[near] + lengths[rank] - inter) < iou_threshold
+    return picks
 
 
 def _weights(iou_N: np.ndarray, method: Method, iou_threshold: float, sigma: float) -> np.ndarray:
     """What is left of a score beside a better span."""
     if method == "gaussian":
         return np.asarray(np.exp(-(iou_N**2) / sigma))
-    return np.where(iou_N >= iou_threshold, 0.0 if method == "hard" else 1.0 - iou_N, 1.0)
+    return np.where(iou_N >= iou_threshold, 1.0 - iou_N, 1.0)
 
 
 def _vote(kept_N2: np.ndarray, spans_M2: np.ndarray, scores_M: np.ndarray, vote_iou: float) -> np.ndarray:

@@ -43,7 +43,7 @@ def load_config(name: str = "kinetics400", overrides: Sequence[str] = ()) -> Con
     try:
         return Config.model_validate_json(json.dumps(data, default=str))  # YAML knows dates, JSON does not
     except ValidationError as error:
-        raise ConfigError("\n".join(_explanations(error))) from None
+        raise ConfigError("\n".join(explanations(error))) from None
 
 
 def _find(name: str) -> Path:
@@ -83,7 +83,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
     data[keys[-1]] = value
 
 
-def _explanations(error: ValidationError) -> list[str]:
+def explanations(error: ValidationError) -> list[str]:
     """One line a field, also where it may be of several kinds and fits none."""
     by_field: dict[str, list[Any]] = {}
     for problem in error.errors():

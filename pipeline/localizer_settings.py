@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.strict import Auto, Fraction01, Positive, Settings, Threshold
 
@@ -50,8 +51,15 @@ class TrainingFreeSettings(Settings):
         return self
 
 
+def _odd(number: int) -> int:
+    if number % 2 == 0:
+        raise PydanticCustomError("odd", "input should be odd, so that it has a middle")
+    return number
+
+
 Even = Annotated[int, Field(ge=2, multiple_of=2)]
-Odd = Annotated[int, Field(ge=1, le=63)]
+Odd = Annotated[int, Field(ge=1, le=63), AfterValidator(_odd)]
+MAX_LEVELS = 12
 
 
 class LearnedSettings(Settings):
@@ -66,7 +74,7 @@ class AnchorFreeNetwork(Settings):
     """Fixed when it is trained (detectors.temporal.anchor_free)."""
 
     channels: Positive = 256
-    levels: Auto | Annotated[int, Field(ge=1, le=12)] = Field(
+    levels: Auto | Annotated[int, Field(ge=1, le=MAX_LEVELS)] = Field(
         "auto", description="of the pyramid; auto: so many that the longest training action fits"
     )
     stem_blocks: int = Field(2, ge=0)

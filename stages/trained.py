@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from detectors import weights
 from detectors.temporal.trained import Trained, TrainedOn, load_trained
-from pipeline.config import ConfigError
+from pipeline.config import ConfigError, explanations
 from pipeline.settings import Config
 
 
@@ -32,7 +34,10 @@ def completed(config: Config, trained: Trained | None) -> Config:
     if own_weights != "auto":  # the same weights may lie elsewhere here; their digest tells
         backbone["weights"] = own_weights
     data["backbone"] = {**data.get("backbone", {}), **_fixed("backbone", data.get("backbone", {}), backbone)}
-    return Config.model_validate(_tuples(data))
+    try:
+        return Config.model_validate(_tuples(data))
+    except ValidationError as error:
+        raise ConfigError("\n".join(explanations(error))) from None
 
 
 def check_backbone(features: TrainedOn, digest: str) -> None:

@@ -26,6 +26,7 @@ class Batch:
 
     features_NCS: Tensor
     shown_N1S: Tensor  # bool
+    num_steps_N: Tensor  # int64, without the padding
     spans: list[Tensor]  # (G, 2) of each stretch
     labels: list[Tensor]  # (G,)
 
@@ -33,16 +34,19 @@ class Batch:
         return Batch(
             self.features_NCS.to(device),
             self.shown_N1S.to(device),
+            self.num_steps_N.to(device),
             [one.to(device) for one in self.spans],
             [one.to(device) for one in self.labels],
         )
 
 
 def collate(examples: Sequence[Example]) -> Batch:
-    longest, channels = max(len(one.features_SC) for one in examples), examples[0].features_SC.shape[1]
+    num_steps = [len(one.features_SC) for one in examples]
+    longest, channels = max(num_steps), examples[0].features_SC.shape[1]
     features_NCS = torch.zeros(len(examples), channels, longest)
     shown_N1S = torch.zeros(len(examples), 1, longest, dtype=torch.bool)
     for row, one in enumerate(examples):
         features_NCS[row, :, : len(one.features_SC)] = one.features_SC.T
         shown_N1S[row, 0, : len(one.shown_S)] = one.shown_S
-    return Batch(features_NCS, shown_N1S, [one.spans_G2 for one in examples], [one.labels_G for one in examples])
+    spans, labels = [one.spans_G2 for one in examples], [one.labels_G for one in examples]
+    return Batch(features_NCS, shown_N1S, torch.tensor(num_steps), spans, labels)

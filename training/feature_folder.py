@@ -1,5 +1,6 @@
 """Features made elsewhere: a folder of <video>.npy, as ActionFormer and OpenTAD use them."""
 
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,8 +29,10 @@ class FeatureFile:
         """(S, C). Raises ConfigError naming the file."""
         try:
             array = np.load(self.path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
             raise ConfigError(f"{self.path} cannot be read as an array: {' '.join(str(error).split())}") from None
+        if not isinstance(array, np.ndarray):
+            raise ConfigError(f"{self.path} is an archive of arrays, not one array: save it with numpy.save")
         array = array.T if self.settings.channels_first else array
         if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating) or not len(array):
             raise ConfigError(f"{self.path} must hold (steps, channels) of floats, got {array.shape} of {array.dtype}")

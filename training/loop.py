@@ -1,5 +1,6 @@
 """The training itself: epochs of steps, each epoch validated and saved."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.temporal import temporal_map
+from pipeline.errors import StopRun
 from pipeline.localizer_settings import LocalizerSettings
 from pipeline.training_settings import TrainingSettings
 from training.augment import crops_of, varied
@@ -87,9 +89,11 @@ def an_epoch(state: TrainingState, losses: Iterable[Mapping[str, Tensor]], steps
     row: dict[str, Any] = {"epoch": state.epoch + 1, "learning_rate": state.learning_rate}
     sums: dict[str, float] = {}
     for number, by_name in enumerate(losses):
-        state.update(sum(by_name.values(), torch.zeros(())))
         for name, loss in by_name.items():
             sums[name] = sums.get(name, 0.0) + float(loss.detach())
+        if not math.isfinite(sum(sums.values())):
+            raise StopRun(f"epoch {state.epoch + 1}: the loss is not finite; choose a smaller training.learning_rate")
+        state.update(sum(by_name.values(), torch.zeros(())))
         told.step(number + 1, steps)
     state.epoch += 1
     return row | {f"loss_{name}": total / steps for name, total in sums.items()}

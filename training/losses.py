@@ -17,6 +17,13 @@ def sigmoid_focal(logits_MK: Tensor, targets_MK: Tensor, *, alpha: float = 0.25,
     return weight_MK * miss_MK**gamma * entropy_MK
 
 
+def weighted_cross_entropy(logits_MK: Tensor, labels_M: Tensor, class_weights_K: Tensor) -> Tensor:
+    """Weighted mean over the rows, 0 if there is none; the last logit is background, which weighs 1."""
+    weights = torch.cat([class_weights_K, class_weights_K.new_ones(1)])
+    total = functional.cross_entropy(logits_MK, labels_M, weight=weights, reduction="sum")
+    return total / weights[labels_M].sum().clamp(min=torch.finfo(weights.dtype).eps)
+
+
 def distance_iou(found_M2: Tensor, wanted_M2: Tensor) -> Tensor:
     """1 - DIoU (M,) of spans around one point, given as distances to start and stop (arXiv 1911.08287, in one
     dimension)."""

@@ -5,10 +5,10 @@ Shape letters: N sequences, S steps, G ground truths, K classes.
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from detectors.temporal.step_probe import StepProbe
 from training.batch import Batch
+from training.losses import weighted_cross_entropy
 
 
 def step_probe_losses(network: StepProbe, batch: Batch, class_weights_K: Tensor) -> dict[str, Tensor]:
@@ -21,5 +21,4 @@ def step_probe_losses(network: StepProbe, batch: Batch, class_weights_K: Tensor)
         for (start, stop), label in zip(spans_G2, labels_G, strict=True):
             labels_NS[row, (middles_S >= start) & (middles_S < stop)] = label
     shown_NS = batch.shown_N1S[:, 0]
-    weights = torch.cat([class_weights_K, class_weights_K.new_ones(1)])
-    return {"class": functional.cross_entropy(logits_NSK[shown_NS], labels_NS[shown_NS], weight=weights)}
+    return {"class": weighted_cross_entropy(logits_NSK[shown_NS], labels_NS[shown_NS], class_weights_K)}

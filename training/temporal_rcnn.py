@@ -13,6 +13,7 @@ from detectors.temporal.spans import encode, span_iou
 from detectors.temporal.temporal_rcnn import Stream, TemporalRCNN, anchors_of
 from training.anchors import assign, sample
 from training.batch import Batch
+from training.losses import weighted_cross_entropy
 
 ANCHORS, ANCHOR_SHARE = 256, 0.5  # sampled of a sequence, and how many of them may be positive
 SPANS, SPAN_SHARE = 128, 0.25
@@ -36,14 +37,18 @@ def _stream_losses(
     logits_NSA, offsets_NSA2 = stream.anchors(embedded_NCS, batch.shown_N1S)
     anchors_SA2 = anchors_of(features_NCS.shape[2], scales).to(features_NCS)
     anchor_losses, found = [], []
-    for logits_SA, offsets_SA2, shown_S, truth_G2 in zip(
-        logits_NSA.float(), offsets_NSA2.float(), batch.shown_N1S[:, 0], batch.spans, strict=True
+    for logits_SA, offsets_SA2, shown_S, num_steps, truth_G2 in zip(
+        logits_NSA.float(),
+        offsets_NSA2.float(),
+        batch.shown_N1S[:, 0],
+        batch.num_steps_N.tolist(),
+        batch.spans,
+        strict=True,
     ):
         anchors_M2 = anchors_SA2[shown_S].flatten(0, 1)  # one whose middle lies outside of the sequence is none
         logits_M, offsets_M2 = logits_SA[shown_S].flatten(), offsets_SA2[shown_S].flatten(0, 1)
         anchor_losses.append(_anchor_losses(logits_M, offsets_M2, anchors_M2, truth_G2))
-        end = len(shown_S) - int(shown_S.flip(0).int().argmax())  # where the padding begins
-        found.append(_proposals(logits_M.detach(), offsets_M2.detach(), anchors_M2, end))
+        found.append(_proposals(logits_M.detach(), offsets_M2.detach(), anchors_M2, num_steps))
     pooled_from_NCS = stream.for_spans(embedded_NCS, batch.shown_N1S)
     names, spans = _span_losses(stream, pooled_from_NCS, found, batch, class_weights_K)
     anchorness, anchor_offsets = (torch.stack(column).mean() for column in zip(*anchor_losses, strict=True))
@@ -62,9 +67,9 @@ def _anchor_losses(logits_M: Tensor, offsets_M2: Tensor, anchors_M2: Tensor, tru
     positives, negatives = sample(assigned_M, count=ANCHORS, positive_share=ANCHOR_SHARE)
     rows = torch.cat([positives, negatives])
     wanted = torch.cat([torch.ones_like(logits_M[positives]), torch.zeros_like(logits_M[negatives])])
-    anchorness = functional.binary_cross_entropy_with_logits(logits_M[rows], wanted)
+    anchorness = functional.binary_cross_entropy_with_logits(logits_M[rows], wanted, reduction="sum")
     targets = encode(anchors_M2[positives], truth_G2[assigned_M[positives]])
-    return anchorness, _offset_loss(offsets_M2[positives], targets)
+    return anchorness / max(1, len(rows)), _offset_loss(offsets_M2[positives], targets)
 
 
 def _span_losses(
@@ -83,10 +88,9 @@ def _span_losses(
         labels.append(torch.cat([labels_G[assigned_M[positives]], torch.full_like(negatives, num_classes)]))
         targets.append(encode(proposals_M2[positives], truth_G2[assigned_M[positives]]))
     labels_M = torch.cat(labels)
-    logits_MK, offsets_MK2 = stream.classify(pooled_from_NCS, torch.cat(sequence), torch.cat(spans))
+    logits_MK, offsets_MK2 = stream.classify(pooled_from_NCS, torch.cat(sequence), torch.cat(spans), batch.num_steps_N)
     logits_MK, offsets_MK2 = logits_MK.float(), offsets_MK2.float()
-    weights = torch.cat([class_weights_K, class_weights_K.new_ones(1)])
-    named = functional.cross_entropy(logits_MK, labels_M, weight=weights)
+    named = weighted_cross_entropy(logits_MK, labels_M, class_weights_K)
     is_action_M = labels_M < num_classes
     own_offsets_M2 = offsets_MK2[is_action_M].gather(1, labels_M[is_action_M][:, None, None].expand(-1, 1, 2))[:, 0]
     return named, _offset_loss(own_offsets_M2, torch.cat(targets))

@@ -19,6 +19,7 @@ from detectors.temporal.networks import NETWORKS
 from detectors.temporal.temporal_rcnn import TemporalRCNN
 from detectors.temporal.trained import Trained, TrainedOn, save_trained
 from pipeline.config import ConfigError
+from pipeline.errors import StopRun
 from pipeline.settings import Config
 from pipeline.tables import storing
 from training.collect import Splits
@@ -28,7 +29,7 @@ from training.state import TrainingState
 from training.validate import found_in
 from training.videos import Lesson, lesson_of
 
-STATISTICS_STEPS = 100_000  # enough for means and deviations
+STATISTICS_STEPS = 20_000  # enough for means and deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,10 @@ def _design(config: Config, lessons: list[Lesson], num_classes: int) -> dict[str
 
 def _fit(network: nn.Module, lessons: list[Lesson]) -> None:
     """Feature statistics of the training videos, from steps all over them."""
-    every = max(1, sum(len(lesson.features_SC) for lesson in lessons) // STATISTICS_STEPS)
-    features_SC = torch.from_numpy(np.concatenate([one.features_SC[::every][one.shown_S[::every]] for one in lessons]))
+    every = -(-sum(len(lesson.features_SC) for lesson in lessons) // STATISTICS_STEPS)
+    features_SC = torch.from_numpy(np.concatenate([one.features_SC[one.shown_S][::every] for one in lessons]))
+    if not len(features_SC):
+        raise StopRun("the training videos show nothing: the picture of every step is lost")
     if isinstance(network, TemporalRCNN):
         for stream, part_SC in network.by_stream(features_SC[:, :, None]):
             stream.feature_norm.fit(part_SC[:, :, 0])

@@ -65,10 +65,9 @@ class AnchorFree(nn.Module):
     def radius(self) -> int:
         """Steps on each side of a point that its answer depends on at most."""
         embed, head = len(self.embed), len(self.class_head.layers) + 1
-        blocks = len(self.stem) + sum(
-            self.strides[:-1]
-        )  # a block that halves its steps reaches as far as they are apart
-        return embed + blocks * (self.kernel // 2) + head * self.strides[-1]
+        half = self.kernel // 2
+        halving = max(half, 1) * sum(self.strides[:-1])  # it pools three steps, whatever its kernel
+        return embed + len(self.stem) * half + halving + head * self.strides[-1]
 
     def forward(self, features_NCS: Tensor, shown_N1S: Tensor | None = None) -> Points:
         x = self.feature_norm(features_NCS, shown_N1S)

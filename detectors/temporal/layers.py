@@ -35,7 +35,7 @@ class FeatureNorm(nn.Module):
     def fit(self, features_SC: Tensor) -> None:
         roots_SC = _root(features_SC.double())
         self.mean_C1.copy_(roots_SC.mean(0)[:, None])
-        self.deviation_C1.copy_(roots_SC.std(0)[:, None] + MIN_DEVIATION)
+        self.deviation_C1.copy_(roots_SC.std(0, correction=0)[:, None] + MIN_DEVIATION)
 
     def forward(self, features_NCS: Tensor, shown_N1S: Tensor | None) -> Tensor:
         return masked((_root(features_NCS) - self.mean_C1) / self.deviation_C1, shown_N1S)

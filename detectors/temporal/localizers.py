@@ -39,7 +39,9 @@ class AnchorFreeLocalizer:
     def __call__(
         self, blocks: Iterable[FeatureSequence], *, duration_s: float | None = None, lost: Sequence[Span] = ()
     ) -> Detections:
-        candidates = Candidates(min_score=self.min_score, most_an_hour=self.max_candidates)
+        candidates = Candidates(
+            first_grid(blocks), duration_s, min_score=self.min_score, most_an_hour=self.max_candidates
+        )
         strides = self.network.strides
         halo = _whole(self.network.radius, strides[-1])
         for window in windows(blocks, core_steps=self.core_steps, halo=halo, lost=lost):
@@ -51,7 +53,7 @@ class AnchorFreeLocalizer:
             rows = own_P & seen_P
             scores_PK = points.logits_NPK[0].float().sigmoid().cpu()[rows]
             candidates.add(window.first + spans_P2[rows, None].numpy(), scores_PK.numpy())
-        return candidates.detections(first_grid(blocks), duration_s)
+        return candidates.detections()
 
 
 class TemporalRcnnLocalizer:
@@ -113,18 +115,19 @@ class TemporalRcnnLocalizer:
     ) -> Detections:
         """Each proposal with each class that is likely enough, at the ends that the class gives it."""
         grid = first_grid(blocks)
-        candidates = Candidates(min_score=self.min_score, most_an_hour=self.max_candidates)
+        candidates = Candidates(grid, duration_s, min_score=self.min_score, most_an_hour=self.max_candidates)
         spans_M2 = grid.steps(proposals.spans_N2)
         middles_M = spans_M2.mean(axis=1)
         for window in windows(blocks, core_steps=self.core_steps, halo=self.network.classify_radius, lost=lost):
+            start = window.core.start or -np.inf  # the video's grid may begin after 0 s
             stop = np.inf if window.is_last else window.core.stop
-            rows_M = (middles_M >= window.core.start) & (middles_M < stop)
+            rows_M = (middles_M >= start) & (middles_M < stop)
             if rows_M.any():
                 own_M2 = torch.from_numpy(spans_M2[rows_M] - window.first)
                 scores_MK, offsets_MK2 = self._spans(window, own_M2)
                 found_MK2 = decode(own_M2[:, None].expand_as(offsets_MK2), offsets_MK2)
                 candidates.add(window.first + found_MK2.numpy(), scores_MK.numpy())
-        return candidates.detections(grid, duration_s)
+        return candidates.detections()
 
     def _anchors(self, window: Window) -> tuple[Tensor, Tensor]:
         """Scores (S, A) and offsets (S, A, 2), averaged over the streams."""

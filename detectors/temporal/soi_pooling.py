@@ -9,13 +9,17 @@ from torch import Tensor
 MAX_SAMPLES = 64  # of a bin; a span of 64 * B steps and more is sampled more sparsely than step by step
 
 
-def pool_spans(features_NCS: Tensor, sequence_M: Tensor, spans_M2: Tensor, *, bins: int) -> Tensor:
+def pool_spans(
+    features_NCS: Tensor, sequence_M: Tensor, spans_M2: Tensor, *, bins: int, num_steps_N: Tensor | None = None
+) -> Tensor:
     """The greatest value in each of a span's equal bins: (M, C, B).
 
     `sequence_M` (int64) says which sequence a span lies in; spans are in steps, step j covering [j, j + 1). A bin takes
     ceil(its length) evenly spaced samples. Between the middles of two steps a sample is interpolated; up to one step
-    beyond the first and last middle it is the outermost step's, farther out it is 0.
+    beyond the first and last middle it is the outermost step's, farther out it is 0. `num_steps_N` (int64) tells where
+    sequences of a padded batch end; None where none is padded.
     """
+    spans_M2 = spans_M2.double()  # half a step matters, also far along
     bin_lengths_M = (spans_M2[:, 1] - spans_M2[:, 0]).clamp(min=0) / bins
     counts_M = bin_lengths_M.detach().ceil().clamp(1, MAX_SAMPLES).long()
     pooled_MCB = features_NCS.new_zeros((len(spans_M2), features_NCS.shape[1], bins))
@@ -26,20 +30,22 @@ def pool_spans(features_NCS: Tensor, sequence_M: Tensor, spans_M2: Tensor, *, bi
         starts_B = torch.arange(bins, device=rows.device, dtype=spans_M2.dtype)
         parts_BQ = starts_B[:, None] + within_Q
         at_MBQ = spans_M2[rows, 0, None, None] + parts_BQ * bin_lengths_M[rows, None, None]
-        values_MBQC = _sampled(features_NCS, sequence_M[rows], at_MBQ)
+        values_MBQC = _sampled(features_NCS, sequence_M[rows], at_MBQ, num_steps_N)
         pooled_MCB = pooled_MCB.index_copy(0, rows, values_MBQC.amax(dim=2).transpose(1, 2))
     return pooled_MCB
 
 
-def _sampled(features_NCS: Tensor, sequence_M: Tensor, at_MBQ: Tensor) -> Tensor:
+def _sampled(features_NCS: Tensor, sequence_M: Tensor, at_MBQ: Tensor, num_steps_N: Tensor | None) -> Tensor:
     """Features (M, B, Q, C) at instants, interpolated along time."""
-    num_steps = features_NCS.shape[2]
+    if num_steps_N is None:
+        num_steps_N = sequence_M.new_full((len(features_NCS),), features_NCS.shape[2])
+    last = num_steps_N[sequence_M, None, None] - 1
     position = at_MBQ - 0.5  # of step middles
-    inside = (position >= -1) & (position <= num_steps)
-    position = position.clamp(0, num_steps - 1)
+    inside = (position >= -1) & (position <= last + 1)
+    position = torch.minimum(position.clamp(min=0), last)
     before = position.detach().floor().long()
-    after = (before + 1).clamp(max=num_steps - 1)
-    weight = (position - before)[..., None]
+    after = torch.minimum(before + 1, last)
+    weight = (position - before)[..., None].to(features_NCS.dtype)
     features_NSC = features_NCS.transpose(1, 2)
     sequence = sequence_M[:, None, None].expand_as(before)
     values: Tensor = features_NSC[sequence, before] * (1 - weight) + features_NSC[sequence, after] * weight

@@ -47,7 +47,9 @@ class StepProbeLocalizer:
     def __call__(
         self, blocks: Iterable[FeatureSequence], *, duration_s: float | None = None, lost: Sequence[Span] = ()
     ) -> Detections:
-        candidates = Candidates(min_score=self.min_score, most_an_hour=self.max_candidates)
+        candidates = Candidates(
+            first_grid(blocks), duration_s, min_score=self.min_score, most_an_hour=self.max_candidates
+        )
         parts = [
             _likely(self.network(*window.tensors(self.device))[0]) * window.shown_S[:, None]
             for window in windows(blocks, core_steps=self.core_steps, halo=0, lost=lost)
@@ -58,7 +60,7 @@ class StepProbeLocalizer:
             scores_MK = np.zeros((len(spans_M2), likely_SK.shape[1]))
             scores_MK[:, label] = _means(likely_SK[:, label], spans_M2)
             candidates.add(spans_M2[:, None], scores_MK)
-        return candidates.detections(first_grid(blocks), duration_s)
+        return candidates.detections()
 
 
 def _likely(logits_SK: Tensor) -> np.ndarray:

@@ -137,13 +137,15 @@ class Stream(nn.Module):
             embedded_NCS = block(embedded_NCS, shown_N1S)
         return embedded_NCS
 
-    def classify(self, pooled_from_NCS: Tensor, sequence_M: Tensor, spans_M2: Tensor) -> tuple[Tensor, Tensor]:
-        """Pool spans with half their length of context on each side, and name them."""
+    def classify(
+        self, pooled_from_NCS: Tensor, sequence_M: Tensor, spans_M2: Tensor, num_steps_N: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Pool spans with half their length of context on each side, and name them; see `pool_spans`."""
         halves_M2 = (spans_M2[:, 1:] - spans_M2[:, :1]) / 2
         wide_M2 = torch.cat([spans_M2[:, :1] - halves_M2, spans_M2[:, 1:] + halves_M2], dim=1)
-        logits_MK, offsets_MK2 = self.span_head(
-            pool_spans(pooled_from_NCS, sequence_M, wide_M2, bins=self.span_head.bins)
-        )
+        bins = self.span_head.bins
+        pooled_MCB = pool_spans(pooled_from_NCS, sequence_M, wide_M2, bins=bins, num_steps_N=num_steps_N)
+        logits_MK, offsets_MK2 = self.span_head(pooled_MCB)
         return logits_MK, offsets_MK2
 
 

@@ -5,6 +5,8 @@ The file is torch's, of tensors and one text; nothing in it is ever run.
 
 import json
 import warnings
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,14 +70,24 @@ def load_trained(path: Path) -> Trained:
     try:
         with warnings.catch_warnings(action="ignore"):  # torch's, on what it then refuses
             content = torch.load(path, map_location="cpu", weights_only=True)
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:  # torch itself does not look at checksums
+                raise ValueError("a checksum is wrong")
+        if content["format"] != FORMAT:
+            raise WeightsError(f"{path} is not a detector that `run.py train` of this version made")
+        trained = _trained(content)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
-    except MALFORMED:
+    except WeightsError:
+        raise
+    except (*MALFORMED, zipfile.BadZipFile, zlib.error):
         raise WeightsError(f"{path} is not a detector that `run.py train` made, or it is damaged") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise WeightsError(f"{path} is not a detector that `run.py train` of this version made")
+    if trained.name not in NETWORKS:
+        raise WeightsError(f"{path} holds a {trained.name}, which this version does not know")
+    return trained
+
+
+def _trained(content: dict[str, Any]) -> Trained:
     about = json.loads(content["about"])
-    if about["name"] not in NETWORKS:
-        raise WeightsError(f"{path} holds a {about['name']}, which this version does not know")
     features = TrainedOn(**about.pop("features"))
     return Trained(**{**about, "class_names": tuple(about["class_names"])}, features=features, state=content["state"])

@@ -8,6 +8,7 @@ Shape letters: S steps of a window, C channels.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import floor
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ class Window:
 
 def grid_of(block: FeatureSequence) -> Grid:
     """The grid of the video that a block belongs to; ours begin at 0, those made elsewhere may not."""
-    number = round(block.start_s / block.step_s)
+    number = _nearest(block.start_s / block.step_s)
     return Grid(block.start_s - number * block.step_s, block.step_s)
 
 
@@ -110,10 +111,10 @@ class _Held:
 
 def _rows(blocks: Iterable[FeatureSequence], lost: Sequence[Span]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Features and whether they are shown, block by block, from step 0 on."""
-    upcoming = 0
+    grid, upcoming = None, 0
     for block in blocks:
-        grid = grid_of(block)
-        number = round(block.start_s / block.step_s)
+        grid = grid_of(block) if grid is None else grid
+        number = _nearest(float(grid.steps(block.start_s)))
         if number > upcoming:
             missing = number - upcoming
             yield np.zeros((missing, block.features_SC.shape[1]), np.float32), np.zeros(missing, bool)
@@ -121,3 +122,8 @@ def _rows(blocks: Iterable[FeatureSequence], lost: Sequence[Span]) -> Iterator[t
         edges_s = grid.seconds(number + np.arange(len(block) + 1))
         shown_S = 1.0 - covered(edges_s, lost) >= SEEN
         yield block.features_SC.astype(np.float32) * shown_S[:, None], shown_S
+
+
+def _nearest(steps: float) -> int:
+    """Halves go up, each of them: `round` would send them to even numbers, some up and some down."""
+    return floor(steps + 0.5 + 1e-6)
