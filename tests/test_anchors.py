@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detectors.temporal.anchor_free import points_of
 from detectors.temporal.spans import span_iou
@@ -91,3 +93,31 @@ def test_distances_are_in_strides_of_the_level() -> None:
 
 def test_without_actions_no_point_stands_for_any() -> None:
     assert points_for([]) == {}
+
+
+def test_a_point_stands_only_for_an_action_that_it_is_inside_of() -> None:
+    assert points_for([[9.6, 10.4], [20.5, 20.5]]) == {}
+
+
+def test_a_pyramid_of_one_level_takes_actions_of_any_length() -> None:
+    truth, _ = assign_points(40, (1,), torch.tensor([[0.0, 40.0], [3.0, 5.0]]))
+    assert truth.nonzero()[:, 0].tolist() != [] and truth[3:5].tolist() == [1, 1]
+    assert truth[18:22].tolist() == [0] * 4 and truth[10].item() == -1
+
+
+@given(st.floats(0, 90), st.floats(1.01, 200))
+def test_every_action_of_more_than_a_step_is_learned_by_some_point(start: float, length: float) -> None:
+    num_steps = 300
+    truth, distances = assign_points(num_steps, (1, 2, 4, 8), torch.tensor([[start, start + length]]).double())
+    own = truth >= 0
+    assert own.any() and (distances[own] > 0).all()
+
+
+@given(st.lists(st.tuples(st.floats(0, 90), st.floats(1.01, 60)), max_size=6))
+def test_a_points_distances_lead_back_to_its_action(rows: list[tuple[float, float]]) -> None:
+    spans = torch.tensor([[start, start + length] for start, length in rows]).double().view(-1, 2)
+    at, strides = points_of(160, (1, 2, 4, 8))
+    truth, distances = assign_points(160, (1, 2, 4, 8), spans)
+    own = truth >= 0
+    found = at[own, None] + distances[own] * strides[own, None] * torch.tensor([-1.0, 1.0])
+    torch.testing.assert_close(found, spans[truth[own]], atol=1e-9, rtol=0)

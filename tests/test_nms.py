@@ -148,3 +148,35 @@ def test_merged_classes_suppress_each_other_and_keep_their_labels() -> None:
     assert nms_1d(spans, scores, labels, **settings)[2].tolist() == [4, 5, 5]
     kept_spans, _, kept_labels = nms_1d(spans, scores, labels, **settings, class_wise=False)
     assert (kept_spans.tolist(), kept_labels.tolist()) == ([[0, 10], [20, 30]], [4, 5])
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(-1, 12), st.integers(0, 9)), max_size=40),
+    st.sampled_from([0.0, 0.1, 0.5, 0.7, 1.0]),
+    st.integers(1, 40),
+)
+def test_hard_is_the_greedy_choice_also_of_spans_at_odds(
+    rows: list[tuple[int, int, int]], iou_threshold: float, most: int
+) -> None:
+    """Many ties, spans without length and spans that end before they start."""
+    spans = [(float(start), float(start + length)) for start, length, _ in rows]
+    scores = [score / 10 for *_, score in rows]
+    iou_NN = pairwise_iou(spans, spans)
+    greedy: list[int] = []
+    for number in sorted(range(len(rows)), key=lambda row: -scores[row]):
+        if len(greedy) < most and all(iou_NN[number, one] < iou_threshold for one in greedy):
+            greedy.append(number)
+    options = DEFAULTS | {"iou_threshold": iou_threshold, "min_score": 0.0, "max_detections": most}
+    kept, kept_scores, _ = nms_1d(spans, scores, method="hard", **options)
+    assert kept.tolist() == [list(spans[one]) for one in greedy]
+    assert kept_scores.tolist() == [scores[one] for one in greedy]
+
+
+def test_a_hundred_thousand_spans_of_ten_hours_are_quick() -> None:
+    rng = np.random.default_rng(0)
+    starts = rng.uniform(0, 36_000, 100_000)
+    spans = np.stack([starts, starts + rng.gamma(2, 3, 100_000)], axis=1)
+    begin = time.process_time()
+    nms_1d(spans, rng.random(100_000), method="hard", **DEFAULTS | {"iou_threshold": 0.7, "max_detections": 36_000})
+    assert time.process_time() - begin < 3

@@ -79,3 +79,37 @@ def test_a_constant_inside_stays_the_constant() -> None:
 def test_nothing_to_pool_is_no_error() -> None:
     features = torch.zeros(1, 4, 10)
     assert pool_spans(features, torch.zeros(0, dtype=torch.int64), torch.zeros(0, 2), bins=7).shape == (0, 4, 7)
+
+
+def test_by_hand() -> None:
+    ramp = torch.arange(10.0)[None, None]
+    spans = torch.tensor([[2.0, 4.0], [1.0, 7.0], [-1.0, 1.0], [8.0, 12.0], [20.0, 22.0], [3.0, 3.0]])
+    pooled = pool_spans(ramp, torch.zeros(6, dtype=torch.int64), spans, bins=2)
+    assert pooled[:, 0].tolist() == [[2, 3], [3, 6], [0, 0], [9, 9], [0, 0], [2.5, 2.5]]
+
+
+def test_a_padded_sequence_ends_where_it_ended() -> None:
+    features, _, _ = made(0, num_steps=7)
+    padded = torch.cat([features, torch.zeros(3, 5, 5).double()], dim=2)
+    spans = torch.tensor([[5.0, 7.0], [6.0, 8.0], [4.0, 30.0], [7.5, 9.0]]).double()
+    rows = torch.tensor([1, 1, 1, 1])
+    found = pool_spans(padded, rows, spans, bins=3, num_steps_N=torch.tensor([12, 7, 12]))
+    assert torch.equal(found, pool_spans(features, rows, spans, bins=3))
+
+
+def test_pooling_is_as_exact_far_along_a_sequence() -> None:
+    features, sequence, spans = made(100)
+    far = torch.cat([torch.zeros(3, 5, 5000), features.float(), torch.zeros(3, 5, 100)], dim=2)
+    near = torch.cat([torch.zeros(3, 5, 100), features.float(), torch.zeros(3, 5, 100)], dim=2)
+    short = (spans[:, 1] - spans[:, 0] < 150)[:, None]  # neither sequence ends within it
+    found = pool_spans(far, sequence, spans + 5000, bins=7) * short[..., None]
+    np.testing.assert_allclose(found, pool_spans(near, sequence, spans + 100, bins=7) * short[..., None], atol=1e-5)
+
+
+def test_the_last_digit_of_a_round_length_changes_little() -> None:
+    features, sequence, _ = made(4)
+    spans = torch.tensor([[3.0, 15.0], [1.5, 29.5], [-8.0, 8.0], [30.0, 46.0]]).double()
+    for apart in (-1e-9, 1e-9):
+        wider = spans + torch.tensor([-apart, apart])
+        found = pool_spans(features, sequence, wider, bins=4)
+        torch.testing.assert_close(found, pool_spans(features, sequence, spans, bins=4), atol=1e-7, rtol=0)

@@ -11,6 +11,8 @@ from pipeline.records import FeatureSequence
 from pipeline.training_settings import FeatureFolderSettings
 from training.collect import VideoFeatures
 
+GREATEST = float(np.finfo(np.float16).max)  # lessons are kept in half precision
+
 
 class FeatureFile:
     """One video's features, read from disk anew each time; step j has its middle at (offset + j * stride) / fps."""
@@ -34,10 +36,10 @@ class FeatureFile:
         if not isinstance(array, np.ndarray):
             raise ConfigError(f"{self.path} is an archive of arrays, not one array: save it with numpy.save")
         array = array.T if self.settings.channels_first else array
-        if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating) or not len(array):
+        if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating) or not array.size:
             raise ConfigError(f"{self.path} must hold (steps, channels) of floats, got {array.shape} of {array.dtype}")
-        if not np.isfinite(array).all():
-            raise ConfigError(f"{self.path} holds values that are not finite; compute it anew")
+        if not (np.abs(array) <= GREATEST).all():  # nor is any other number that is none
+            raise ConfigError(f"{self.path} holds values that are not finite or beyond {GREATEST:g}; compute it anew")
         return np.asarray(array, np.float32)
 
 

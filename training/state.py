@@ -120,7 +120,7 @@ class TrainingState:
         """Go on from a checkpoint. Raises StopRun if it is of another training."""
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-            same = content["identity"] == identity
+            same = isinstance(content, dict) and content["identity"] == identity
         except (*MALFORMED, OSError):
             raise StopRun(f"{path} cannot be read: remove it to begin anew, or choose another --out") from None
         if not same:

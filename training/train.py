@@ -157,6 +157,7 @@ def _identity(config: Config, design: dict[str, Any], splits: Splits, backbone_d
     digest.update(config.frames.model_dump_json().encode() + config.backbone.name.encode())
     for video in (*splits.training, *splits.validation):
         digest.update(video.name.encode() + video.spans_s_G2.tobytes() + video.labels_G.tobytes())
+        digest.update(json.dumps([video.duration_s, [list(span) for span in video.lost]]).encode())
     return digest.hexdigest()
 
 

@@ -142,7 +142,7 @@ class TemporalRcnnLocalizer:
     def _spans(self, window: Window, spans_M2: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (M, K) and offsets (M, K, 2), averaged over the streams."""
         features_1CS, shown_11S = window.tensors(self.device)
-        spans_M2 = spans_M2.float().to(self.device)
+        spans_M2 = spans_M2.to(self.device)
         sequence_M = torch.zeros(len(spans_M2), dtype=torch.int64, device=self.device)
         scores, offsets = [], []
         for stream, part_1CS in self.network.by_stream(features_1CS):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 MAX_SAMPLES = 64  # of a bin; a span of 64 * B steps and more is sampled more sparsely than step by step
+ROUNDING = 1e-6  # steps; spans of round lengths are common, and no last digit of theirs must tip a bin over
 
 
 def pool_spans(
@@ -21,7 +22,7 @@ def pool_spans(
     """
     spans_M2 = spans_M2.double()  # half a step matters, also far along
     bin_lengths_M = (spans_M2[:, 1] - spans_M2[:, 0]).clamp(min=0) / bins
-    counts_M = bin_lengths_M.detach().ceil().clamp(1, MAX_SAMPLES).long()
+    counts_M = (bin_lengths_M.detach() - ROUNDING).ceil().clamp(1, MAX_SAMPLES).long()
     pooled_MCB = features_NCS.new_zeros((len(spans_M2), features_NCS.shape[1], bins))
     # Spans with equally many samples go together, so that what a span gives does not depend on its neighbours.
     for count in torch.unique(counts_M).tolist():
@@ -41,7 +42,7 @@ def _sampled(features_NCS: Tensor, sequence_M: Tensor, at_MBQ: Tensor, num_steps
         num_steps_N = sequence_M.new_full((len(features_NCS),), features_NCS.shape[2])
     last = num_steps_N[sequence_M, None, None] - 1
     position = at_MBQ - 0.5  # of step middles
-    inside = (position >= -1) & (position <= last + 1)
+    inside = (position >= -1 - ROUNDING) & (position - last <= 1 + ROUNDING)
     position = torch.minimum(position.clamp(min=0), last)
     before = position.detach().floor().long()
     after = torch.minimum(before + 1, last)

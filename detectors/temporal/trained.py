@@ -73,7 +73,7 @@ def load_trained(path: Path) -> Trained:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:  # torch itself does not look at checksums
                 raise ValueError("a checksum is wrong")
-        if content["format"] != FORMAT:
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise WeightsError(f"{path} is not a detector that `run.py train` of this version made")
         trained = _trained(content)
     except OSError as error:
