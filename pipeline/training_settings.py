@@ -32,7 +32,9 @@ class SplitSettings(Settings):
 class AugmentationSettings(Settings):
     """What is done to features so that no two epochs see the same."""
 
-    crop_steps: int = Field(768, ge=16, description="longest stretch of a video that is learned from at once")
+    crop_steps: int = Field(
+        768, ge=16, description="longest stretch learned from at once; at least twice as long as the longest action"
+    )
     crop_share: Fraction01 = Field(0.5, gt=0, description="shortest stretch, as a share of the longest possible")
     stretch: float = Field(1.0, ge=1, description="time is stretched or squeezed by up to this factor")
     jitter: float = Field(0.2, ge=0, description="each channel is stronger or weaker by about that share all along")

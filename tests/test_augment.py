@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.training_settings import AugmentationSettings
-from training.augment import crops_of, cut, varied
+from training.augment import crops_of, cut, long_enough, varied
 from training.batch import Example, collate
 from training.videos import Lesson
 
@@ -114,3 +114,9 @@ def test_a_batch_is_as_long_as_its_longest_and_shows_what_each_shows() -> None:
     assert batch.shown_N1S.sum(dim=2)[:, 0].tolist() == lengths
     assert torch.equal(batch.features_NCS[0, :, : lengths[0]].T, short.features_SC)
     assert not batch.features_NCS[0, :, lengths[0] :].any()
+
+
+def test_stretches_are_twice_as_long_as_the_longest_action() -> None:
+    lesson = Lesson(np.zeros((900, 1), np.float16), np.ones(900, bool), np.array([[3.0, 104.5]]), np.array([0]))
+    assert long_enough(AugmentationSettings(crop_steps=64), [lesson]).crop_steps == 203
+    assert long_enough(AugmentationSettings(crop_steps=512), [lesson]).crop_steps == 512

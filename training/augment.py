@@ -3,6 +3,9 @@
 Shape letters: S steps, C channels, G ground truths.
 """
 
+from collections.abc import Sequence
+from math import ceil
+
 import numpy as np
 import torch
 
@@ -17,6 +20,12 @@ MIN_STEPS = 16
 def crops_of(lesson: Lesson, settings: AugmentationSettings) -> int:
     """Stretches of a lesson that an epoch takes, so that long videos count as much as their length."""
     return max(1, -(-len(lesson.features_SC) // settings.crop_steps))
+
+
+def long_enough(settings: AugmentationSettings, lessons: Sequence[Lesson]) -> AugmentationSettings:
+    """Stretches twice as long as the longest action, if need be: one never seen whole would count as background."""
+    longest = max((float(np.diff(one.spans_G2)[:, 0].max(initial=0.0)) for one in lessons), default=0.0)
+    return settings.model_copy(update={"crop_steps": max(settings.crop_steps, ceil(2 * longest))})
 
 
 def varied(lesson: Lesson, settings: AugmentationSettings, rng: np.random.Generator) -> Example:

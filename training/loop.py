@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from evaluation.temporal import temporal_map
 from pipeline.errors import StopRun
 from pipeline.localizer_settings import LocalizerSettings
-from pipeline.training_settings import TrainingSettings
-from training.augment import crops_of, varied
+from pipeline.training_settings import AugmentationSettings, TrainingSettings
+from training.augment import crops_of, long_enough, varied
 from training.batch import Batch, collate
 from training.objectives import OBJECTIVES, class_weights
 from training.state import TrainingState
@@ -51,7 +51,8 @@ def run_training(
 
     `identity` tells this training from others; on a CPU the same seed gives the same weights, killed in between or not.
     """
-    order = [number for number, lesson in enumerate(lessons) for _ in range(crops_of(lesson, settings.augmentation))]
+    augmentation = long_enough(settings.augmentation, lessons)
+    order = [number for number, lesson in enumerate(lessons) for _ in range(crops_of(lesson, augmentation))]
     steps = -(-len(order) // settings.batch)
     state = TrainingState(network.to(device), settings, steps_an_epoch=steps)
     if checkpoint.exists():
@@ -67,7 +68,7 @@ def run_training(
     while not state.is_over:
         started = time.monotonic()
         network.train()
-        batches = _batches(lessons, order, settings, state.epoch)
+        batches = _batches(lessons, order, settings, augmentation, state.epoch)
         row = an_epoch(state, map(losses_of, batches), steps, told)
         if validation and (state.epoch % settings.validate_every == 0 or state.epoch == settings.epochs):
             found = found_in(validation, state.averaged, localizer, class_names, device)
@@ -106,7 +107,11 @@ def autocast(settings: TrainingSettings, device: str) -> AbstractContextManager[
 
 
 def _batches(
-    lessons: Sequence[Lesson], order: Sequence[int], settings: TrainingSettings, epoch: int
+    lessons: Sequence[Lesson],
+    order: Sequence[int],
+    settings: TrainingSettings,
+    augmentation: AugmentationSettings,
+    epoch: int,
 ) -> Iterator[Batch]:
     """An epoch's, in an order and with variations that only the seed and the epoch decide."""
     rng = np.random.default_rng([settings.seed, epoch])
@@ -114,4 +119,4 @@ def _batches(
     shuffled = rng.permutation(order)
     for first in range(0, len(shuffled), settings.batch):
         chosen = shuffled[first : first + settings.batch]
-        yield collate([varied(lessons[number], settings.augmentation, rng) for number in chosen])
+        yield collate([varied(lessons[number], augmentation, rng) for number in chosen])

@@ -5,7 +5,6 @@ Randomness is no part of it: every epoch begins with seeds of its own.
 
 import copy
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +93,7 @@ class TrainingState:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimizer.step()
         self.step += 1
-        keep = min(self.settings.ema, (1 + self.step) / (10 + self.step))  # at first the average follows at once
+        keep = min(self.settings.ema, (1 + self.step) / (4 + self.step))  # at first the average follows at once
         with torch.no_grad():
             for mean, now in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
                 mean.lerp_(now, 1 - keep)
@@ -111,7 +110,7 @@ class TrainingState:
             "chosen": {name: getattr(self.chosen, name) for name in Chosen.__slots__},
             "history": self.history,
         }
-        temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temp = path.with_name(f".{path.name}.tmp")
         with storing(path.parent):
             torch.save(content, temp)
             publish(temp, path)
