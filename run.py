@@ -16,6 +16,7 @@ from commands.detect import detect
 from commands.evaluate import evaluate
 from commands.export import export
 from commands.plan import plan
+from commands.render import render
 from commands.train import train
 from commands.weights import weights_fetch, weights_list
 
@@ -25,6 +26,7 @@ app.command()(plan)
 app.command()(train)
 app.command()(evaluate)
 app.command()(export)
+app.command()(render)
 app.command()(demo)
 app.command()(bench)
 app.command()(backbones)

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from annotations.errors import AnnotationError
-from annotations.records import LabelledBoxes, LabelledSpans
+from annotations.records import FoundPeople, Frame, LabelledSpans
 
 _SUFFIXES = ".mp4 .m4v .mov .mkv .webm .avi .ts .m2ts .mts .mpg .mpeg .wmv .flv .3gp .ogv .mxf .vob"
 _VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())  # a key such as "walk.2" keeps what follows its dot
@@ -38,10 +39,19 @@ def rename_videos(found: LabelledSpans, key_of: Mapping[str, str]) -> LabelledSp
     return LabelledSpans(videos, found.labels, found.video_N, found.spans_N2, found.label_N, found.scores_N)
 
 
-def rename_frames(found: LabelledBoxes, key_of: Mapping[str, str]) -> LabelledBoxes:
-    """The same boxes, their videos under other names."""
-    frames = tuple((key_of.get(video, video), time) for video, time in found.frames)
-    return LabelledBoxes(frames, found.frame_N, found.boxes_N4, found.action_N, found.scores_N)
+def rename_people(found: FoundPeople, key_of: Mapping[str, str]) -> FoundPeople:
+    """The same people, their videos under other names."""
+    boxes, tubes = found.boxes, found.tubes
+    return replace(
+        found,
+        videos=tuple(key_of.get(video, video) for video in found.videos),
+        boxes=replace(boxes, frames=_renamed(boxes.frames, key_of)),
+        tubes=None if tubes is None else replace(tubes, frames=_renamed(tubes.frames, key_of)),
+    )
+
+
+def _renamed(frames: Iterable[Frame], key_of: Mapping[str, str]) -> tuple[Frame, ...]:
+    return tuple((key_of.get(video, video), time) for video, time in frames)
 
 
 def _by_rule(names: Iterable[str], rule: Callable[[str], str]) -> dict[str, list[str]]:

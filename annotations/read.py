@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
+from annotations.action_classes import ActionClasses, of_classes
 from annotations.activitynet import (
     read_activitynet,
     read_activitynet_results,
@@ -14,8 +15,10 @@ from annotations.ava import read_boxes
 from annotations.cells import header_cells, is_parquet
 from annotations.errors import AnnotationError
 from annotations.files import first_text
-from annotations.records import Annotations, LabelledBoxes, LabelledSpans
-from annotations.results_folder import is_results_folder, read_persons, read_results_folder
+from annotations.records import Annotations, FoundPeople, LabelledSpans
+from annotations.results_folder import read_results_folder
+from annotations.results_parts import is_results_folder
+from annotations.results_people import read_people
 from annotations.tables import read_table_annotations, read_table_predictions, write_annotation_table, write_table
 from annotations.thumos import read_thumos_detections, read_thumos_folder, read_thumos_text
 from annotations.write_thumos import write_thumos, write_thumos_annotations
@@ -58,9 +61,14 @@ def read_predictions(path: Path) -> LabelledSpans:
     return read_results_folder(path) if path.is_dir() else PREDICTION_READERS[form_of(path)](path)
 
 
-def read_predicted_boxes(path: Path, action_ids: Mapping[str, int]) -> LabelledBoxes:
-    """AVA's CSV, or a results folder with people; `action_ids` are AVA's by name. Raises AnnotationError."""
-    return read_persons(path, action_ids) if path.is_dir() else read_boxes(path, scores=True)
+def read_predicted_people(path: Path, classes: ActionClasses) -> FoundPeople:
+    """AVA's CSV, or a results folder with people. Raises AnnotationError."""
+    if path.is_dir():
+        return read_people(path, classes)
+    boxes = read_boxes(path, scores=True)
+    known, other = of_classes(boxes, classes)
+    videos = tuple(dict.fromkeys(video for video, _ in boxes.frames))
+    return FoundPeople(videos, known, tubes=None, other_labels=other)
 
 
 def form_of(path: Path) -> Form:

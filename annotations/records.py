@@ -1,12 +1,17 @@
-"""Labelled spans and boxes of many videos, as columns: what annotators wrote, or what a detector found.
+"""Labelled spans, boxes and tubes of many videos, as columns: what annotators wrote, or what a detector found.
 
-Shape letters: N spans or boxes, V videos. Times are seconds; spans are half-open [start, stop).
+Shape letters: N spans or boxes, V videos, U tubes, M boxes of tubes. Times are seconds; spans are half-open
+[start, stop).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+Frame = tuple[str, str]  # a video, and the time of a key frame as values.frame_time writes it
+
+NO_PERSON = -1
 
 
 def _require(condition: bool, message: str) -> None:
@@ -80,11 +85,12 @@ class Annotations:
 class LabelledBoxes:
     """AVA's rows: people on key frames, one row for each action of a box; `scores_N` is None for ground truth."""
 
-    frames: tuple[tuple[str, str], ...]  # (video, time with six decimals) that `frame_N` points into; some hold nobody
+    frames: tuple[Frame, ...]  # that `frame_N` points into; some hold nobody
     frame_N: np.ndarray  # int64
     boxes_N4: np.ndarray  # float64 x1, y1, x2, y2 in 0..1
     action_N: np.ndarray  # int64, 1-based as AVA counts
     scores_N: np.ndarray | None = None  # float64
+    person_N: np.ndarray | None = None  # int64, the same person of a video throughout; NO_PERSON where it is not told
 
     def __post_init__(self) -> None:
         count = len(self.frame_N)
@@ -92,6 +98,49 @@ class LabelledBoxes:
         _require(self.action_N.shape == (count,), f"actions must be ({count},), got {self.action_N.shape}")
         if self.scores_N is not None:
             _require(self.scores_N.shape == (count,), f"scores must be ({count},), got {self.scores_N.shape}")
+        if self.person_N is not None:
+            _require(self.person_N.shape == (count,), f"persons must be ({count},), got {self.person_N.shape}")
 
     def __len__(self) -> int:
         return len(self.frame_N)
+
+    def where(self, mask_N: np.ndarray) -> "LabelledBoxes":
+        """The rows of a mask, or of indices; frames keep their numbers."""
+        scores_N = None if self.scores_N is None else self.scores_N[mask_N]
+        person_N = None if self.person_N is None else self.person_N[mask_N]
+        return LabelledBoxes(
+            self.frames, self.frame_N[mask_N], self.boxes_N4[mask_N], self.action_N[mask_N], scores_N, person_N
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LabelledTubes:
+    """Actions of one person over time, as boxes on key frames; `scores_U` is None for ground truth."""
+
+    frames: tuple[Frame, ...]  # that `frame_M` points into
+    action_U: np.ndarray  # int64, 1-based as AVA counts
+    tube_M: np.ndarray  # int64, which tube a box belongs to; a tube may have none
+    frame_M: np.ndarray  # int64; a tube has one box on a frame at most
+    boxes_M4: np.ndarray  # float64 x1, y1, x2, y2 in 0..1
+    scores_U: np.ndarray | None = None  # float64
+
+    def __post_init__(self) -> None:
+        count = len(self.tube_M)
+        _require(self.frame_M.shape == (count,), f"frames must be ({count},), got {self.frame_M.shape}")
+        _require(self.boxes_M4.shape == (count, 4), f"boxes must be ({count}, 4), got {self.boxes_M4.shape}")
+        if self.scores_U is not None:
+            shape = self.action_U.shape
+            _require(self.scores_U.shape == shape, f"scores must be {shape}, got {self.scores_U.shape}")
+
+    def __len__(self) -> int:
+        return len(self.action_U)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FoundPeople:
+    """Predictions of what people do, as far as their labels are among the classes that were asked for."""
+
+    videos: tuple[str, ...]  # that were looked at; in some there is nobody
+    boxes: LabelledBoxes
+    tubes: LabelledTubes | None  # None where the predictions tell nothing of time
+    other_labels: dict[str, int]  # how many rows of boxes have another label and are left out

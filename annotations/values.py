@@ -60,6 +60,11 @@ def _other_number(text: str, what: str, *, clock: bool, decimal_comma: bool) -> 
     raise BadValue(f"{what} must be {form}, got {shown(text)}")
 
 
+def frame_time(time_s: float) -> str:
+    """The time of a key frame as AVA's evaluation compares it: 902, 0902 and 902.0 are 902.000000."""
+    return f"{round(time_s, 6) + 0.0:.6f}"  # without the sign of -0.0
+
+
 def whole_number(value: str, what: str) -> int:
     """A number of a class or person, as texts hold it. Raises BadValue."""
     text = value.strip()

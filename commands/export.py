@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.evaluate_boxes import action_ids
+from commands.action_classes import ClassesFile, action_classes, say_other_labels
 from commands.notices import count, listed, print_line, say_notice
 from commands.plain_errors import plain_errors
 
 if TYPE_CHECKING:
-    from annotations.records import Annotations, LabelledSpans
+    from annotations.action_classes import ActionClasses
+    from annotations.records import Annotations, LabelledBoxes, LabelledSpans
 
 # Suffixes that tell a reader the form; any other is told by content.
 SUFFIXES = {"activitynet": (".json",), "thumos": (), "table": (".csv", ".tsv", ".parquet"), "ava": (".csv",)}
@@ -22,6 +23,10 @@ def export(
     out: Annotated[Path, typer.Option(help="The file to write: .json, .txt, .csv, or .parquet for a table.")],
     annotations: Annotated[
         bool, typer.Option("--annotations", help="PATH holds annotations (ground truth) rather than predictions.")
+    ] = False,
+    classes: ClassesFile = None,
+    person_ids: Annotated[
+        bool, typer.Option("--person-ids", help="For ava: end the rows of a folder with track_id.")
     ] = False,
 ) -> None:
     """Convert predictions, or annotations, from one form into another, and back.
@@ -36,24 +41,27 @@ def export(
 
     thumos with --annotations: one file if OUT ends in .txt, else a folder of <Class>_<subset>.txt.
 
-    ava: CSV of boxes, from such a CSV or from a results folder with people.
+    ava: CSV of boxes, from such a CSV or from a results folder with people. The official evaluation refuses rows with
+    --person-ids.
     """
     with plain_errors():
-        _check_options(to, out)
+        _check_options(to, out, classes, person_ids=person_ids)
         if to == "ava":
-            _export_boxes(path, out, annotations=annotations)
+            _export_boxes(path, out, classes, annotations=annotations, person_ids=person_ids)
         elif annotations:
             _export_annotations(path, to, out)
         else:
             _export_predictions(path, to, out)
 
 
-def _check_options(to: str, out: Path) -> None:
+def _check_options(to: str, out: Path, classes: Path | None, *, person_ids: bool) -> None:
     """Raises ConfigError."""
     from pipeline.config import ConfigError
 
     if to not in SUFFIXES:
         raise ConfigError(f"--to: must be one of {', '.join(SUFFIXES)}, got {to!r}")
+    if to != "ava" and (classes is not None or person_ids):
+        raise ConfigError(f"--classes and --person-ids are of --to ava; {to} takes neither")
     others = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes} - set(SUFFIXES[to])
     if out.suffix.lower() in others:
         allowed = " or ".join(SUFFIXES[to] or (".txt",))
@@ -62,7 +70,6 @@ def _check_options(to: str, out: Path) -> None:
 
 def _export_predictions(path: Path, to: str, out: Path) -> None:
     from annotations.read import PREDICTION_WRITERS, read_predictions
-    from annotations.results_folder import unfinished_videos
 
     found = read_predictions(path)
     PREDICTION_WRITERS[to](found, out)
@@ -70,10 +77,16 @@ def _export_predictions(path: Path, to: str, out: Path) -> None:
     if to == "thumos" and silent:
         number = count(len(silent), "video")
         say_notice(f"this form cannot hold {number} where nothing was found: {listed(silent)}")
+    _say_unfinished(path)
+    print_line(f"{out}: {count(len(found), 'prediction')} in {count(len(found.videos), 'video')}")
+
+
+def _say_unfinished(path: Path) -> None:
+    from annotations.results_folder import unfinished_videos
+
     unfinished = unfinished_videos(path) if path.is_dir() else {}
     if unfinished:
         say_notice(f"failed or partial in {path}: {count(len(unfinished), 'video')}: {listed(unfinished)}")
-    print_line(f"{out}: {count(len(found), 'prediction')} in {count(len(found.videos), 'video')}")
 
 
 def _export_annotations(path: Path, to: str, out: Path) -> None:
@@ -103,15 +116,34 @@ def _without_spans(spans: "LabelledSpans") -> list[str]:
     return [name for number, name in enumerate(spans.videos) if number not in with_spans]
 
 
-def _export_boxes(path: Path, out: Path, *, annotations: bool) -> None:
-    from annotations.ava import read_boxes, write_ava
-    from annotations.files import read_text, write_text
-    from annotations.results_folder import read_persons
-
+def _export_boxes(path: Path, out: Path, classes: Path | None, *, annotations: bool, person_ids: bool) -> None:
+    known = action_classes(classes)
     if path.is_dir() and not annotations:
-        boxes = read_persons(path, action_ids())
-        write_ava(boxes, out)
+        boxes = _write_people(path, out, known, person_ids=person_ids)
     else:
-        boxes = read_boxes(path, scores=not annotations)
-        write_text(out, read_text(path, may_be_empty=True))  # the rows as they are, with their person ids
+        boxes = _copy_boxes(path, out, known, annotations=annotations)
     print_line(f"{out}: {count(len(boxes), 'row')} on {count(len(boxes.frames), 'key frame')}")
+
+
+def _write_people(folder: Path, out: Path, known: "ActionClasses", *, person_ids: bool) -> "LabelledBoxes":
+    from annotations.ava import write_ava
+    from annotations.results_people import read_people
+
+    found = read_people(folder, known)
+    write_ava(found.boxes, out, person_ids=person_ids)
+    say_other_labels(found.other_labels, known, "prediction")
+    _say_unfinished(folder)
+    return found.boxes
+
+
+def _copy_boxes(path: Path, out: Path, known: "ActionClasses", *, annotations: bool) -> "LabelledBoxes":
+    """The rows as they are, with their person ids."""
+    from annotations.action_classes import of_classes
+    from annotations.ava import read_boxes
+    from annotations.files import read_text, write_text
+
+    boxes = read_boxes(path, scores=not annotations)
+    write_text(out, read_text(path, may_be_empty=True))
+    if known.is_given:
+        say_other_labels(of_classes(boxes, known)[1], known, "row", fate="copied all the same")
+    return boxes

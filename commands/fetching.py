@@ -26,7 +26,11 @@ def fetch_for(config: "Config") -> None:
     """What a resolved config needs, if it is to be fetched at all. Raises WeightsError."""
     from detectors.backbones import RANDOM
 
-    if config.backbone.weights == RANDOM:
-        errors.print("backbone.weights is random: labels and scores mean nothing", style="yellow")
-    else:
-        fetch(config.backbone.weights)
+    needed = {"backbone.weights": config.backbone.weights}
+    if config.persons.is_on and config.persons.detector.boxes is None:
+        needed["persons.detector.weights"] = config.persons.detector.weights
+    for field, name in needed.items():
+        if name == RANDOM:
+            errors.print(f"{field} is random: labels and scores mean nothing", style="yellow")
+        else:
+            fetch(name)

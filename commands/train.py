@@ -1,186 +1,46 @@
-"""The command `train`: from annotations and videos to a detector in one file."""
+"""The command `train`: from annotations and videos to a detector, or to a head of people, in one file."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from commands.console import console, errors
-from commands.fetching import fetch_for
-from commands.options import Address, Engine, Overrides, Where, read_config, read_sources
+from commands.action_classes import ClassesFile
+from commands.options import Address, Engine, Overrides, Where, read_config
 from commands.plain_errors import plain_errors
+from commands.train_persons import train_persons
+from commands.train_spans import train_spans
 
-if TYPE_CHECKING:
-    from annotations.records import Annotations
-    from pipeline.settings import Config
-    from training.collect import Splits, VideoFeatures
-    from training.state import TrainingState
-    from training.train import Place
+PEOPLE_ALONE = "off"  # as the name of the localizer: there is none to train
 
 
 def train(
-    config: Annotated[str, typer.Argument(help="A name from configs/, or a YAML file, whose localizer is trained.")],
-    annotations: Annotated[Path, typer.Option(help="ActivityNet JSON, THUMOS text or folder, CSV or Parquet.")],
+    config: Annotated[
+        str, typer.Argument(help="A name from configs/, or a YAML file, whose localizer is trained; persons: a head.")
+    ],
+    annotations: Annotated[
+        Path, typer.Option(help="ActivityNet JSON, THUMOS text or folder, CSV or Parquet; of people AVA's CSV.")
+    ],
     out: Annotated[Path, typer.Option(help="The detector's file; a folder NAME.training appears beside it.")],
     videos: Annotated[
         list[str] | None, typer.Option(help="Files, folders, patterns or lists; may be given several times.")
     ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Of people: annotations of videos that only tell how well it went.")
+    ] = None,
+    classes: ClassesFile = None,
     set_: Overrides = None,
     engine: Where = Engine.ray,
     address: Address = None,
 ) -> None:
     """Train a detector on your own annotations. The same command again goes on where a training was stopped."""
     with plain_errors():
-        from annotations.read import read_annotations
+        from pipeline.config import ConfigError
 
         settings = read_config(config, set_)
-        _check(settings, videos)
-        ground_truth = read_annotations(annotations)
-
-        from stages.build import resolve_features  # only now: torch takes seconds, and a typo needs none
-        from training.collect import collect, split
-        from training.train import Place
-
-        settings = resolve_features(settings)
-        training, validation, how = split(ground_truth, settings.training.split, seed=settings.training.seed)
-        _say(
-            f"{len(training.spans)} actions in {len(training.spans.videos)} videos to train on, "
-            f"{len(validation.spans)} in {len(validation.spans.videos)} to validate on (by {how}); "
-            f"{len(ground_truth.spans.labels)} classes"
-        )
-        features = _features(settings, ground_truth, videos or [], engine, address)
-        shuffle_seed = settings.training.seed if settings.training.shuffle_labels else None
-        splits = collect(training, validation, features, shuffle_seed=shuffle_seed)
-        for notice in splits.notices:
-            _warn(notice)
-        place = Place(out)
-        state = _train(settings, splits, place, annotations)
-        _tell(state, place)
-        if settings.training.finetune.epochs:
-            _finetune(settings, splits, place, engine, address)
-        _say(f"go on with: uv run run.py detect VIDEOS --out results --set localizer.weights={place.model}")
-
-
-def _check(settings: "Config", videos: list[str] | None) -> None:
-    from detectors.temporal.networks import NETWORKS
-    from pipeline.config import ConfigError
-
-    name = settings.localizer.name
-    if name not in NETWORKS:
-        raise ConfigError(f"localizer.name: {name} is not trained; one of: {', '.join(sorted(NETWORKS))}")
-    if settings.localizer.weights is not None:
-        raise ConfigError("localizer.weights: a training begins with no weights; leave it out")
-    if settings.training.features is None and not videos:
-        raise ConfigError("--videos is missing: where are they? (or features made elsewhere: training.features)")
-
-
-def _features(
-    settings: "Config", ground_truth: "Annotations", videos: list[str], engine: Engine, address: str | None
-) -> "dict[str, VideoFeatures]":
-    """Of the annotated videos, from a folder of arrays or from the cache, which is filled first."""
-    from annotations.matching import match_videos
-    from pipeline.extract import extract
-    from pipeline.progress import Progress
-    from stages.build import build_feature_stages
-    from training.collect import named, usable
-    from training.feature_folder import features_in_folder
-
-    names = ground_truth.spans.videos
-    if settings.training.features is not None:
-        return features_in_folder(settings.training.features, names, ground_truth.durations_s)
-    sources = {source.key: source for source in read_sources(videos)}
-    key_of = match_videos(names, sources)
-    missing = [name for name in names if name not in key_of]
-    if missing:
-        _warn(f"{len(missing)} annotated videos are not among --videos: {named(missing)}")
-    fetch_for(settings)
-    chosen = [sources[key] for key in key_of.values()]
-    progress = Progress(console)
-    extracted = extract(
-        chosen, settings, make_stages=build_feature_stages, progress=progress, engine=engine.value, address=address
-    )
-    features, notices = usable(dict(zip(key_of, extracted, strict=True)))
-    for notice in notices:
-        _warn(notice)
-    return features
-
-
-def _train(settings: "Config", splits: "Splits", place: "Place", annotations: Path) -> "TrainingState":
-    import torch
-
-    from reports.training import TrainingProgress, plot_curve, write_metrics
-    from stages.build import backbone_digest
-    from stages.features import used_device
-    from training.loop import Told
-    from training.train import train as run
-
-    if settings.engine.threads != "auto":
-        torch.set_num_threads(settings.engine.threads)
-    progress = TrainingProgress(console, settings.training.epochs)
-    with progress:
-        state = run(
-            settings,
-            splits,
-            place,
-            backbone_digest=None if settings.training.features else backbone_digest(settings),
-            device=used_device(settings.engine.device),
-            told=Told(progress.step, progress.epoch),
-            source=str(annotations),
-        )
-    write_metrics(state.history, place.metrics)
-    plot_curve(state.history, state.chosen.epoch, place.curve)
-    return state
-
-
-def _tell(state: "TrainingState", place: "Place") -> None:
-    from reports.training import map_of_epoch
-
-    _say(f"kept: epoch {state.chosen.epoch} of {state.epoch}; on the validation videos")
-    console.print(map_of_epoch(state.history, state.chosen.epoch))
-    _say(f"detector: {place.model}; metrics, curve and what was found in the validation videos: {place.folder}")
-
-
-def _finetune(settings: "Config", splits: "Splits", place: "Place", engine: Engine, address: str | None) -> None:
-    from pipeline.extract import Extracted, extract
-    from pipeline.progress import Progress
-    from pipeline.records import Source
-    from reports.training import TrainingProgress
-    from stages.build import build_feature_stages
-    from stages.features import used_device
-    from training.loop import Told
-    from training.tuned import keep_better, tune
-
-    tuning, device = settings.training.finetune, used_device(settings.engine.device)
-    _say(f"fine-tuning: the detector and the last {tuning.blocks} blocks of the backbone, {tuning.epochs} epochs")
-    if device == "cpu":
-        _warn("training.finetune: without a GPU this is slow, hours rather than minutes")
-    lengths_s = [stop - start for video in splits.training for start, stop in video.spans_s_G2.tolist()]
-    if too_long := sum(length_s > tuning.stretch_s for length_s in lengths_s):
-        _warn(
-            f"training.finetune.stretch_s: {too_long} of {len(lengths_s)} actions are longer and never seen whole; "
-            "those not half seen count as background"
-        )
-
-    def extracted(sources: Sequence[Source], tuned: "Config") -> list[Extracted]:
-        own, make = Progress(console), build_feature_stages
-        return extract(sources, tuned, make_stages=make, progress=own, engine=engine.value, address=address)
-
-    with TrainingProgress(console, tuning.epochs) as progress:
-        told = Told(progress.step, progress.epoch)
-        tuned = tune(settings, splits, place, build_feature_stages(settings), device=device, told=told)
-    outcome = keep_better(settings, splits, place, tuned, device=device, extract=extracted)
-    change = f"validation mAP {100 * outcome.before:.1f} before, {100 * outcome.after:.1f} fine-tuned"
-    if outcome.kept:
-        _say(f"kept: the fine-tuned detector and its backbone, {place.backbone} ({change})")
-    else:
-        _say(f"not kept: fine-tuning made it worse, so detector and backbone stay as they were ({change})")
-
-
-def _say(line: str) -> None:
-    console.print(escape(line), highlight=False, soft_wrap=True)
-
-
-def _warn(line: str) -> None:
-    errors.print(escape(line), style="yellow", highlight=False, soft_wrap=True)
+        if settings.localizer.name == PEOPLE_ALONE and settings.persons.is_on:
+            train_persons(settings, annotations, validation, classes, out, videos, engine=engine, address=address)
+            return
+        if validation is not None or classes is not None:
+            raise ConfigError("--validation and --classes are of people; annotations of spans name subsets and labels")
+        train_spans(settings, annotations, out, videos, engine=engine, address=address)

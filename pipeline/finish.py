@@ -1,14 +1,18 @@
 """The last step of a video: from its segments' files to rows in the tables, or to an entry of the feature cache."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from pipeline.contracts import FeatureStages, Localize, Write
+import numpy as np
+
+from pipeline.contracts import FeatureStages, Stages
 from pipeline.feature_cache import FeatureCache, FeatureSettings
 from pipeline.ledger import Finished, VideoWork
-from pipeline.records import DecodeReport, Failure, Outcome, StageTimes
+from pipeline.records import DecodeReport, Detections, Failure, Outcome, People, Span, StageTimes, Video
 from pipeline.results import Results, part_name
-from pipeline.spool import SpooledFeatures, read_accounts
+from pipeline.spool import SpooledFeatures, SpooledPeople, read_accounts
 
 _TOUCHING_S = 1e-6
 
@@ -18,10 +22,15 @@ class Account:
     """What its segments tell of a video."""
 
     blocks: SpooledFeatures
+    people: SpooledPeople
     is_empty: bool  # not one feature
     end_s: float
     failures: tuple[Failure, ...]
     times: StageTimes  # of all its segments
+
+    @property
+    def lost(self) -> list[Span]:
+        return [failure.span_s for failure in self.failures if failure.span_s is not None]
 
 
 def account_of(work: VideoWork) -> Account:
@@ -34,6 +43,7 @@ def account_of(work: VideoWork) -> Account:
     blocks = SpooledFeatures(paths, work.source.key)
     return Account(
         blocks=blocks,
+        people=SpooledPeople(paths, work.source.key),
         is_empty=not any(True for _ in blocks),
         end_s=_end_s(work, reports, failures),
         failures=tuple(failures),
@@ -73,26 +83,27 @@ class KeepFeatures:
 
 
 class WriteTables:
-    """Localize, write, commit, clear the spool."""
+    """Localize, track, write, commit, clear the spool."""
 
-    def __init__(self, localize: Localize, write: Write, results: Results, keep: KeepFeatures | None) -> None:
-        self.localize = localize
-        self.write = write
+    def __init__(self, stages: Stages, results: Results, keep: KeepFeatures | None) -> None:
+        self.localize, self.track, self.write = stages.localize, stages.track, stages.write
         self.results = results
         self.keep = keep  # None: features go when the video is committed
 
     def setup(self) -> None:
-        self.localize.setup()
+        for stage in (self.localize, self.track):
+            if stage is not None:
+                stage.setup()
 
     def __call__(self, work: VideoWork) -> Finished:
         account = account_of(work)
         if self.keep is not None:
             self.keep.keep(work, account)
-        before, detections = time.perf_counter(), None
+        detections = people = None
+        own = StageTimes()
         if not account.is_empty:
-            lost = [failure.span_s for failure in account.failures if failure.span_s is not None]
-            detections = self.localize(account.blocks, account.end_s, lost)
-        own = StageTimes({"localize": time.perf_counter() - before})
+            detections = self._actions(account, own)
+            people = self._people(account, work.video, own)
         outcome = Outcome(
             source=work.source,
             fingerprint=work.video.fingerprint,
@@ -103,12 +114,24 @@ class WriteTables:
             n_segments=len(work.segments),
             times=account.times,
             wall_s=time.time() - work.started,
+            people=people,
         )
-        before = time.perf_counter()
-        self.write(outcome, account.blocks)
-        own += StageTimes({"write": time.perf_counter() - before})
+        with _timing(own, "write"):
+            self.write(outcome, account.blocks)
         self._clear_spool(outcome)
         return Finished(outcome.status, 0 if detections is None else len(detections), outcome.failures, own)
+
+    def _actions(self, account: Account, times: StageTimes) -> Detections:
+        if self.localize is None:
+            return Detections(np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0))
+        with _timing(times, "localize"):
+            return self.localize(account.blocks, account.end_s, account.lost)
+
+    def _people(self, account: Account, video: Video, times: StageTimes) -> People | None:
+        if self.track is None:
+            return None
+        with _timing(times, "track"):
+            return self.track(account.people, video, account.end_s, account.lost)
 
     def refuse(self, outcome: Outcome) -> None:
         self.write(outcome)
@@ -116,6 +139,13 @@ class WriteTables:
 
     def _clear_spool(self, outcome: Outcome) -> None:
         self.results.clear_spool(part_name(outcome.source.uri, outcome.source.key))
+
+
+@contextmanager
+def _timing(times: StageTimes, stage: str) -> Iterator[None]:
+    before = time.perf_counter()
+    yield
+    times.busy_s[stage] = time.perf_counter() - before
 
 
 def _end_s(work: VideoWork, reports: list[DecodeReport], failures: list[Failure]) -> float:

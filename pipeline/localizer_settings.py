@@ -123,7 +123,9 @@ class LocalizerSettings(Settings):
     """How actions are found in time, given the backbone's output."""
 
     name: str = Field(
-        "auto", description="an entry of detectors.temporal.LOCALIZERS; auto: that of the weights, else training_free"
+        "auto",
+        description="an entry of detectors.temporal.LOCALIZERS; auto: that of the weights, else training_free; "
+        "off: actions of the whole picture are not looked for, only those of people",
     )
     weights: str | None = Field(None, description="a detector that `run.py train` made; all it fixes is taken from it")
     training_free: TrainingFreeSettings = TrainingFreeSettings()

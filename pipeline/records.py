@@ -1,6 +1,7 @@
 """What crosses from stage to stage: frozen records that refuse a wrong shape. Knows no stage, model or engine.
 
-Shape letters: T frames, H rows, W columns, S backbone steps, C feature channels, K classes, N spans.
+Shape letters: T frames, H rows, W columns, S backbone steps, C feature channels, K classes, N spans or boxes,
+F key frames, M cuts, L numbers of a look, A actions of people, U tubes.
 Times are seconds on the video's own timeline, whose zero is the first shown frame; spans are half-open [start, stop).
 """
 
@@ -60,12 +61,26 @@ class Segment:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class KeyFrames:
+    """Pictures in which people are looked for, at the size that their detector wants."""
+
+    pictures_FHWC: np.ndarray  # uint8 RGB
+    times_F: np.ndarray  # float64 seconds
+
+    def __post_init__(self) -> None:
+        shape = self.pictures_FHWC.shape
+        _require(len(shape) == 4 and shape[3] == 3, f"pictures must be (F, H, W, 3), got {shape}")
+        _require(self.times_F.shape == shape[:1], f"times must be ({shape[0]},), got {self.times_F.shape}")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class FrameChunk:
     """Consecutive samples of a segment: frame i is the one on screen at times_s[i]."""
 
     video: str
     frames_THWC: np.ndarray  # uint8 RGB
     times_s: np.ndarray  # float64 (T,), the sample instants
+    key_frames: KeyFrames | None = None  # the segment's own, as far as they were decoded along with these
 
     def __post_init__(self) -> None:
         shape = self.frames_THWC.shape
@@ -156,6 +171,77 @@ class Detections:
         return len(self.spans_N2)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class PersonBoxes:
+    """People on the key frames of a stretch of video, frame by frame, and what the backbone sees in their boxes."""
+
+    video: str
+    times_F: np.ndarray  # float64 seconds of the key frames, ascending; on some there is nobody
+    frame_N: np.ndarray  # int64, which of these a box is on, ascending
+    boxes_N4: np.ndarray  # float32 x1, y1, x2, y2 in 0..1 of the picture
+    scores_N: np.ndarray  # float32, that this is a person
+    looks_NL: np.ndarray  # float16, what the person looks like, to be known again by
+    features_NC: np.ndarray  # float16, the backbone's map inside the box
+    logits_NK: np.ndarray | None  # float32 class scores of these, None if the backbone has no head for them
+    cuts_M: np.ndarray  # float64 seconds, where another shot begins
+
+    def __post_init__(self) -> None:
+        count = len(self.frame_N)
+        _require(self.boxes_N4.shape == (count, 4), f"boxes must be ({count}, 4), got {self.boxes_N4.shape}")
+        _require(self.scores_N.shape == (count,), f"scores must be ({count},), got {self.scores_N.shape}")
+        for name in ("looks_NL", "features_NC", "logits_NK"):
+            rows = getattr(self, name)
+            if rows is not None:
+                _require(rows.ndim == 2 and len(rows) == count, f"{name} must have {count} rows, got {rows.shape}")
+
+    def __len__(self) -> int:
+        return len(self.frame_N)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Tracks:
+    """A video's people on its key frames, each with the number of its track."""
+
+    times_N: np.ndarray  # float64 seconds, ascending
+    boxes_N4: np.ndarray  # float32 x1, y1, x2, y2 in 0..1 of the picture
+    scores_N: np.ndarray  # float32
+    tracks_N: np.ndarray  # int64
+
+    def __len__(self) -> int:
+        return len(self.times_N)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PersonActions:
+    """What people do on key frames, any number of things at once."""
+
+    rows_A: np.ndarray  # int64, which row of the video's Tracks, ascending
+    labels_A: np.ndarray  # int64 class ids
+    scores_A: np.ndarray  # float64, 0..1
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Tubes:
+    """Actions of one person over time."""
+
+    tracks_U: np.ndarray  # int64
+    spans_U2: np.ndarray  # float64 seconds
+    labels_U: np.ndarray  # int64 class ids, -1: nothing that the person does is sure enough
+    scores_U: np.ndarray  # float64, 0..1, then NaN
+
+    def __len__(self) -> int:
+        return len(self.tracks_U)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class People:
+    """Who does what, where and when in a video."""
+
+    tracks: Tracks
+    actions: PersonActions
+    tubes: Tubes
+
+
 @dataclass(frozen=True, slots=True)
 class StageTimes:
     """Seconds that stages worked and waited; adds up."""
@@ -184,6 +270,7 @@ class Outcome:
     n_segments: int = 0
     times: StageTimes = StageTimes()
     wall_s: float = 0.0
+    people: People | None = None  # None if people were not looked for
 
     @property
     def status(self) -> str:

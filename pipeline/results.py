@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StopRun
-from pipeline.tables import TABLES, publish
+from pipeline.tables import TABLES, publish, storing
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ class Results:
 
     def part(self, table: str, part: str) -> Path:
         return self.folder / table / f"{part}.parquet"
+
+    def remove(self, table: str, part: str) -> None:
+        """What there is of a video in a table. Raises StopRun."""
+        with storing(self.folder / table):
+            self.part(table, part).unlink(missing_ok=True)
 
     def spool_folder(self, part: str) -> Path:
         return self.folder / "_spool" / part

@@ -7,9 +7,10 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.localizer_settings import LocalizerSettings
+from pipeline.person_settings import PersonSettings
 from pipeline.strict import Auto, Settings
 from pipeline.training_settings import TrainingSettings
 
@@ -100,11 +101,18 @@ class Config(Settings):
     frames: FrameSettings = FrameSettings()
     backbone: BackboneSettings = BackboneSettings()
     localizer: LocalizerSettings = LocalizerSettings()
+    persons: PersonSettings = PersonSettings()
     segments: SegmentSettings = SegmentSettings()
     engine: EngineSettings = EngineSettings()
     cache: CacheSettings = CacheSettings()
     output: OutputSettings = OutputSettings()
     training: TrainingSettings = TrainingSettings()
+
+    @field_validator("persons", mode="before")
+    @classmethod
+    def _switched(cls, persons: Any) -> Any:
+        """`persons: on` is short for all defaults, switched on."""
+        return {"switch": persons} if isinstance(persons, str) else persons
 
     def resolved(self, frames_asked_for: Sampled, weights: str) -> "Config":
         """What is left to the backbone, filled in with what it asks for; the weights named for good."""
@@ -127,14 +135,15 @@ class Config(Settings):
                 "training": True,
                 "backbone": {"weights"},
                 "localizer": {"weights"},
+                "persons": {"detector": {"weights", "boxes"}, "actions": {"weights"}} if self.persons.is_on else True,
             },
         )
         return _hash(result, weights_hash)
 
     def features_hash(self, weights_hash: str) -> str:
-        """Hash of what determines the backbone's features."""
+        """Hash of what determines the backbone's features, and people's boxes where they are looked for."""
         wanted = self.model_dump(mode="json", include={"frames", "backbone"}, exclude={"backbone": {"weights"}})
-        return _hash(wanted, weights_hash)
+        return _hash(wanted | ({"persons": self.persons.seen()} if self.persons.is_on else {}), weights_hash)
 
 
 def _hash(settings: dict[str, Any], weights_hash: str) -> str:

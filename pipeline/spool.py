@@ -4,16 +4,19 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-from pipeline.records import DecodeReport, Failure, FeatureSequence, Segment, StageTimes
+from pipeline.records import DecodeReport, Failure, FeatureSequence, PersonBoxes, Segment, StageTimes
 from pipeline.tables import publish, storing
 
-_FORMAT = 1  # of the files, and of what a backbone computes: one more makes all that is on disk stale
+_PEOPLE = "people_"
+_PERSON_ARRAYS = tuple(field.name for field in fields(PersonBoxes) if field.name != "video")
+_FORMAT = 2  # of the files, and of what a backbone computes: one more makes all that is on disk stale
 
 
 class DamagedSegments(Exception):  # noqa: N818 - it names what is there
@@ -34,17 +37,17 @@ class SegmentResult:
 
     features: FeatureSequence
     report: DecodeReport
-    infer_s: float
-    infer_waiting_s: float
+    busy_s: dict[str, float]  # of the stages that look at frames
+    waiting_s: float  # for frames
+    people: PersonBoxes | None = None  # None if people were not looked for
 
     @property
     def times(self) -> StageTimes:
-        return _times(self.report, self.infer_s, self.infer_waiting_s)
+        return _times(self.report, self.busy_s, self.waiting_s)
 
 
-def _times(report: DecodeReport, infer_s: float, infer_waiting_s: float) -> StageTimes:
-    busy_s = {"decode": report.busy_s, "features": infer_s}
-    return StageTimes(busy_s, {"decode": report.waiting_s, "features": infer_waiting_s})
+def _times(report: DecodeReport, busy_s: dict[str, float], waiting_s: float) -> StageTimes:
+    return StageTimes({"decode": report.busy_s, **busy_s}, {"decode": report.waiting_s, "features": waiting_s})
 
 
 def features_key(features_hash: str, fingerprint: str) -> str:
@@ -60,19 +63,21 @@ def spool_name(features_key: str, segment: Segment) -> str:
 
 def write_segment(path: Path, result: SegmentResult) -> None:
     """Raises StopRun when the disk refuses."""
-    features = result.features
+    features, people = result.features, result.people
     about = {
         "video": features.video,
         "start_s": features.start_s,
         "step_s": features.step_s,
         "report": asdict(result.report),
-        "infer_s": result.infer_s,
-        "infer_waiting_s": result.infer_waiting_s,
-        "logits": features.logits_SK is not None,
+        "busy_s": result.busy_s,
+        "waiting_s": result.waiting_s,
+        "people": people is not None,
     }
-    arrays = {"features": features.features_SC, "about": np.array(json.dumps(about))}
+    arrays = {"about": np.array(json.dumps(about)), "features": features.features_SC}
     if features.logits_SK is not None:
         arrays["logits"] = features.logits_SK
+    if people is not None:
+        arrays |= {_PEOPLE + name: one for name in _PERSON_ARRAYS if (one := getattr(people, name)) is not None}
     temp = path.with_name(f".{path.name}.{uuid4().hex}.tmp")  # others may be writing the same, on any machine
     with storing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,10 +101,21 @@ def read_features(path: Path) -> FeatureSequence:
         return FeatureSequence(
             video=about["video"],
             features_SC=arrays["features"],
-            logits_SK=arrays["logits"] if about["logits"] else None,
+            logits_SK=arrays.get("logits"),
             start_s=about["start_s"],
             step_s=about["step_s"],
         )
+
+
+def read_people(path: Path) -> PersonBoxes | None:
+    """None if they were not looked for. Raises DamagedSegments."""
+    with _reading(path), np.load(path) as arrays:
+        about = json.loads(str(arrays["about"]))
+        if not about["people"]:
+            return None
+        names = {name: _PEOPLE + name for name in _PERSON_ARRAYS}
+        columns: dict[str, Any] = {name: arrays.get(one) for name, one in names.items()}
+        return PersonBoxes(about["video"], **columns)
 
 
 def read_account(path: Path) -> tuple[DecodeReport, StageTimes]:
@@ -108,7 +124,7 @@ def read_account(path: Path) -> tuple[DecodeReport, StageTimes]:
         about = json.loads(str(arrays["about"]))
         lost = tuple(Failure(**{**one, "span_s": tuple(one["span_s"])}) for one in about["report"].pop("lost"))
         report = DecodeReport(**about["report"], lost=lost)
-        return report, _times(report, about["infer_s"], about["infer_waiting_s"])
+        return report, _times(report, about["busy_s"], about["waiting_s"])
 
 
 def read_accounts(paths: Sequence[Path]) -> list[tuple[DecodeReport, StageTimes]]:
@@ -137,3 +153,18 @@ class SpooledFeatures:
             features = read_features(path)
             if len(features):
                 yield replace(features, video=self.video)
+
+
+class SpooledPeople:
+    """A video's people, stretch by stretch from disk; may be gone through again and again."""
+
+    def __init__(self, paths: Sequence[Path], video: str) -> None:
+        self.paths = paths
+        self.video = video  # its key now, as of features
+
+    def __iter__(self) -> Iterator[PersonBoxes]:
+        """Raises DamagedSegments."""
+        for path in self.paths:
+            people = read_people(path)
+            if people is not None:
+                yield replace(people, video=self.video)

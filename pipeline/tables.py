@@ -47,6 +47,34 @@ SEGMENTS = pa.schema(
     ]
 )
 
+PERSONS = pa.schema(
+    [
+        ("video", pa.string()),
+        ("time_s", pa.float64()),  # of the key frame
+        ("track_id", pa.int64()),
+        ("x1", pa.float64()),  # the box, 0..1 of the upright picture
+        ("y1", pa.float64()),
+        ("x2", pa.float64()),
+        ("y2", pa.float64()),
+        ("person_score", pa.float64()),
+        ("label", pa.string()),  # one row a label; null: none is sure enough
+        ("label_id", pa.int32()),
+        ("score", pa.float64()),
+    ]
+)
+
+TUBES = pa.schema(
+    [
+        ("video", pa.string()),
+        ("track_id", pa.int64()),
+        ("start_s", pa.float64()),
+        ("stop_s", pa.float64()),
+        ("label", pa.string()),
+        ("label_id", pa.int32()),
+        ("score", pa.float64()),
+    ]
+)
+
 FEATURES = pa.schema(
     [
         ("video", pa.string()),
@@ -56,7 +84,7 @@ FEATURES = pa.schema(
     ]
 )
 
-TABLES = {"videos": VIDEOS, "segments": SEGMENTS, "features": FEATURES}
+TABLES = {"videos": VIDEOS, "segments": SEGMENTS, "persons": PERSONS, "tubes": TUBES, "features": FEATURES}
 
 
 def table_of(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

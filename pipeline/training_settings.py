@@ -53,13 +53,21 @@ class FinetuneSettings(Settings):
     batch: Positive = Field(1, description="stretches in a step")
 
 
+class HeadTrainingSettings(Settings):
+    """A head that tells what people do (detectors.persons.trained_head); epochs and rates are those of `training`."""
+
+    hidden: int = Field(0, ge=0, description="units of a layer between features and classes; 0: none, a linear head")
+    dropout: Fraction01 = Field(0.5, lt=1, description="share of the features that a step does without")
+    batch: Positive = Field(256, description="people in a step")
+
+
 class TrainingSettings(Settings):
     """AdamW with warm-up and cosine, averaged weights, early stopping."""
 
     seed: int = Field(0, ge=0)
     epochs: Positive = 40
     warmup_epochs: int = Field(4, ge=0)
-    batch: Positive = Field(2, description="stretches of video in a step")
+    batch: Positive = Field(2, description="stretches of video in a step; of people: training.head.batch")
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.05, ge=0)
     clip_norm: float = Field(1.0, gt=0, description="gradients are scaled down to this norm")
@@ -75,6 +83,7 @@ class TrainingSettings(Settings):
     augmentation: AugmentationSettings = AugmentationSettings()
     features: FeatureFolderSettings | None = Field(None, description="made elsewhere; else the backbone's")
     finetune: FinetuneSettings = FinetuneSettings()
+    head: HeadTrainingSettings = HeadTrainingSettings()
     shuffle_labels: bool = Field(False, description="train on labels in random order: what is then found was no lesson")
 
     @model_validator(mode="after")

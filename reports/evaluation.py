@@ -1,6 +1,6 @@
 """The figures of an evaluation on a terminal, in %: average precision, recall of proposals, what errors are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from rich import box
@@ -13,6 +13,7 @@ from evaluation.errors import NUM_STEPS, ErrorProfile, Kind
 from evaluation.proposals import ProposalRecall
 from evaluation.sensitivity import BIN_NAMES, Sensitivity
 from evaluation.temporal import TemporalMap
+from evaluation.video_map import VideoMap
 
 AVERAGE_NUMBERS = (1, 5, 10, 50, 100)
 KINDS = {
@@ -80,18 +81,31 @@ def length_range(sensitivity: Sensitivity, place: int) -> str:
     return f"{low:.3g}-{high:.3g}"
 
 
-def frame_map_table(result: FrameMap, names: Sequence[str]) -> Group:
-    """AP of the evaluated actions that are annotated, and their mean; `names` from AVA's first action on."""
-    table = _table("class", "rows", "AP")
-    annotated = [action for action, rows in result.num_truth.items() if rows]
+def people_map_table(frames: FrameMap, tubes: VideoMap | None, names: Mapping[int, str]) -> Group:
+    """AP of the evaluated actions that are annotated, and their mean, by frame and, if there are tubes, by tube."""
+    table = _table("class", "rows", "AP", *(() if tubes is None else _tube_columns(tubes)))
+    annotated = [action for action, rows in frames.num_truth.items() if rows]
     for action in annotated:
-        ap = _percent(result.per_class[action])
-        table.add_row(escape(names[action - 1]), f"{result.num_truth[action]:,}", ap)
+        cells = [f"{frames.num_truth[action]:,}", _percent(frames.per_class[action])]
+        if tubes is not None:
+            cells += [f"{tubes.num_truth[action]:,}", *map(_percent, tubes.per_class[action])]
+        table.add_row(escape(names[action]), *cells)
     table.add_section()
-    total = f"{sum(result.num_truth.values()):,}"
-    table.add_row("mAP", total, _percent(result.map_at_50), style="bold")
-    counts = f"{len(annotated)} of the {len(result.per_class)} evaluated classes are annotated"
-    return Group(f"average precision at IoU {MIN_IOU:g}, %; {counts}", table)
+    totals = [f"{sum(frames.num_truth.values()):,}", _percent(frames.map_at_50)]
+    if tubes is not None:
+        totals += [f"{sum(tubes.num_truth.values()):,}", *map(_percent, tubes.map_T)]
+    table.add_row("mAP", *totals, style="bold")
+    counts = f"{len(annotated)} of the {len(frames.per_class)} evaluated classes are annotated"
+    by_tube = "" if tubes is None else "of frames "
+    return Group(f"average precision {by_tube}at IoU {MIN_IOU:g}{_of_tubes(tubes)}, %; {counts}", table)
+
+
+def _tube_columns(tubes: VideoMap) -> tuple[str, ...]:
+    return "tubes", *(f"@{iou:g}" for iou in tubes.ious)
+
+
+def _of_tubes(tubes: VideoMap | None) -> str:
+    return "" if tubes is None else f", of tubes at {' and '.join(f'{iou:g}' for iou in tubes.ious)}"
 
 
 def _table(first: str, *columns: str) -> Table:

@@ -1,11 +1,12 @@
 """The figures of an evaluation as plain values for JSON: shares in 0..1, None where there is no figure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from evaluation.ava import FrameMap
 from evaluation.temporal import TemporalMap
+from evaluation.video_map import VideoMap
 
 
 def temporal_document(protocol: str, result: TemporalMap) -> dict[str, Any]:
@@ -19,13 +20,22 @@ def temporal_document(protocol: str, result: TemporalMap) -> dict[str, Any]:
     }
 
 
-def frame_document(result: FrameMap, names: Sequence[str]) -> dict[str, Any]:
-    """`names` of the actions, from AVA's first on."""
-    return {
+def people_document(frames: FrameMap, tubes: VideoMap | None, names: Mapping[int, str]) -> dict[str, Any]:
+    """By AVA's protocol; `video_mAP` is there if tubes were measured."""
+    document: dict[str, Any] = {
         "protocol": "ava",
-        "mAP@0.5IOU": _number(result.map_at_50),
-        "per_class": {names[action - 1]: _number(ap) for action, ap in result.per_class.items()},
+        "mAP@0.5IOU": _number(frames.map_at_50),
+        "per_class": {names[action]: _number(ap) for action, ap in frames.per_class.items()},
     }
+    if tubes is not None:
+        document["video_mAP"] = {
+            "iou": list(tubes.ious),
+            "mAP": [_number(value) for value in tubes.map_T],
+            "per_class": {
+                names[action]: [_number(value) for value in ap_T] for action, ap_T in tubes.per_class.items()
+            },
+        }
+    return document
 
 
 def _number(value: float) -> float | None:

@@ -16,27 +16,44 @@ from pipeline.contracts import FeatureStages, Stages
 from pipeline.feature_cache import FOLDER
 from pipeline.results import Results
 from pipeline.settings import Config, Sampled
+from stages.build_persons import (
+    build_persons,
+    build_track,
+    contract_for,
+    halo,
+    key_sampling,
+    person_class_names,
+    person_digests,
+    resolve_persons,
+)
 from stages.decode import Decode, Sampling
 from stages.features import Features
 from stages.localize import Localize
+from stages.picture import Size
 from stages.probe import Probe
 from stages.trained import check_backbone, completed, trained_of
+from stages.trained_head import completed_by_head, head_of
 from stages.write import Write
+
+OFF = "off"  # as the name of a localizer: people alone
 
 
 def build_stages(config: Config, results: Results, run_id: str) -> Stages:
     """Raises ConfigError where the config names something that does not exist or does not fit."""
     trained = trained_of(config)
-    config = completed(config, trained)
+    config = completed_by_head(completed(config, trained), head_of(config))
     class_names = _class_names(config, trained)
     vision = build_feature_stages(config)
     config = vision.config
+    backbone = _backbone(config)
     return Stages(
         **{field.name: getattr(vision, field.name) for field in fields(vision)},
-        localize=Localize(config.localizer),
+        localize=None if config.localizer.name == OFF else Localize(config.localizer),
+        track=build_track(config, backbone),
         write=Write(
             results,
             class_names=class_names,
+            person_class_names=person_class_names(config, backbone),
             metadata=provenance(config),
             run_id=run_id,
             features=config.output.features,
@@ -46,14 +63,15 @@ def build_stages(config: Config, results: Results, run_id: str) -> Stages:
 
 def build_feature_stages(config: Config) -> FeatureStages:
     """Of any backbone, with class scores or without. Raises ConfigError."""
-    contract = _backbone(config).contract
-    config = _resolved(config, contract)
+    backbone = _backbone(config)
+    config = _resolved(config, backbone)
     rate = Fraction(config.frames.sampled.rate).limit_denominator(1001)
+    contract = contract_for(config, backbone, rate)
     step_s = float(contract.stride / rate)
     return FeatureStages(
         config=config,
         probe=Probe(),
-        decode=Decode(_sampling(config, contract, rate)),
+        decode=Decode(_sampling(config, backbone, contract, rate)),
         features=Features(
             backbone=config.backbone.name,
             weights=config.backbone.weights,
@@ -61,10 +79,12 @@ def build_feature_stages(config: Config) -> FeatureStages:
             compile_mode=config.engine.compile,
             device=config.engine.device,
             compute_frames=config.engine.compute_frames,
+            contract=contract,
             step_s=step_s,
+            persons=build_persons(config, backbone, step_s),
         ),
         step_s=step_s,
-        features_hash=config.features_hash(backbone_digest(config)),
+        features_hash=config.features_hash(" ".join([backbone_digest(config), *person_digests(config).values()])),
         cache=weights.cache_folder() / FOLDER,
     )
 
@@ -75,14 +95,14 @@ def resolve(config: Config) -> Config:
     Weights in a file of the user's are tried out here and now: workers would tell much later.
     """
     trained = trained_of(config)
-    config = completed(config, trained)
+    config = completed_by_head(completed(config, trained), head_of(config))
     _class_names(config, trained)
     return resolve_features(config)
 
 
 def resolve_features(config: Config) -> Config:
     """The same for what determines features."""
-    config = _resolved(config, _backbone(config).contract)
+    config = _resolved(config, _backbone(config))
     path = Path(config.backbone.weights)
     if path.is_file():
         try:
@@ -94,9 +114,11 @@ def resolve_features(config: Config) -> Config:
 
 def provenance(config: Config) -> dict[str, str]:
     """What a table's metadata tells of where it comes from."""
-    hashes = {"weights_hash": backbone_digest(config)}
+    hashes = {"weights_hash": backbone_digest(config), **person_digests(config)}
     if config.localizer.weights is not None:
         hashes["detector_hash"] = weights.digest(config.localizer.weights)
+    if config.persons.is_on and config.persons.actions.weights is not None:
+        hashes["head_hash"] = weights.digest(config.persons.actions.weights)
     config_hash = config.result_hash(" ".join(hashes.values()))
     return {"config_hash": config_hash, **hashes, "software_version": pipeline.__version__}
 
@@ -117,9 +139,13 @@ def _class_names(config: Config, trained: Trained | None) -> tuple[str, ...]:
     """What the localizer's labels are called. Raises ConfigError where it and the backbone do not fit."""
     backbone = _backbone(config)
     if trained is not None:
-        check_backbone(trained.features, backbone_digest(_resolved(config, backbone.contract)))
+        check_backbone(trained.features, backbone_digest(_resolved(config, backbone)))
         return trained.class_names
-    _known("localizer.name", config.localizer.name, LOCALIZERS)
+    _known("localizer.name", config.localizer.name, (*LOCALIZERS, OFF))
+    if config.localizer.name == OFF:
+        if not config.persons.is_on:
+            raise ConfigError("localizer.name: it is off and persons are too, so there is nothing to look for")
+        return ()
     if config.localizer.name in NETWORKS:
         raise ConfigError(
             f"localizer.weights: {config.localizer.name} must be trained first (run.py train); "
@@ -128,7 +154,8 @@ def _class_names(config: Config, trained: Trained | None) -> tuple[str, ...]:
     if backbone.head is None:
         raise ConfigError(
             f"localizer.name: {config.localizer.name} needs class scores of whole pictures, "
-            f"and {config.backbone.name} scores boxes only; choose another backbone.name"
+            f"and {config.backbone.name} scores boxes only; choose another backbone.name, "
+            f"or {OFF} and people alone (persons: on)"
         )
     return tuple(backbone.contract.class_names)
 
@@ -138,15 +165,15 @@ def _known(field: str, name: str, choices: Iterable[str]) -> None:
         raise ConfigError(f"{field}: unknown {name!r}; one of: {', '.join(sorted(choices))}")
 
 
-def _resolved(config: Config, contract: Contract) -> Config:
-    name = config.backbone.name
+def _resolved(config: Config, backbone: Backbone) -> Config:
+    name, contract = config.backbone.name, backbone.contract
     asked_for = Sampled(contract.rate, contract.short_side, "squash" if contract.square else "keep")
     config = config.resolved(asked_for, _weights(config))
     if contract.square and config.frames.fit == "keep":
         raise ConfigError(f"frames.fit: {name} takes square pictures only: crop or squash")
     if contract.square and config.frames.short_side != contract.short_side:
         raise ConfigError(f"frames.short_side: {name} takes pictures of {contract.short_side} pixels only")
-    return config
+    return resolve_persons(config, backbone)
 
 
 def _weights(config: Config) -> str:
@@ -165,14 +192,14 @@ def _weights(config: Config) -> str:
     )
 
 
-def _sampling(config: Config, contract: Contract, rate: Fraction) -> Sampling:
+def _sampling(config: Config, backbone: Backbone, contract: Contract, rate: Fraction) -> Sampling:
     _, short_side, fit = config.frames.sampled
+    before, after = halo(config, backbone, contract, float(contract.stride / rate))
     return Sampling(
         rate=rate,
-        halo_before=-(-contract.halo_before // contract.stride) * contract.stride,  # whole steps keep their phase
-        halo_after=contract.halo_after,
+        halo_before=-(-before // contract.stride) * contract.stride,  # whole steps keep their phase
+        halo_after=after,
         chunk_frames=config.segments.chunk_frames,
-        short_side=short_side,
-        fit=fit,
-        size_multiple=contract.size_multiple,
+        size=Size(short_side, fit, contract.size_multiple),
+        key_frames=key_sampling(config),
     )

@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.errors import VideoError
 from pipeline.records import DecodeReport, Segment, Source, Video
 from stages.decode import Decode, Sampling
+from stages.picture import Size
 from stages.probe import Probe
 
 Progress = Callable[[int, int], None]  # parts written, parts in all
@@ -112,9 +113,7 @@ def _sampling(video: Video, width: int, height: int, rate: Fraction) -> Sampling
         halo_before=0,
         halo_after=0,
         chunk_frames=CHUNK_FRAMES,
-        short_side=max(2, int(min(video.width, video.height) * scale)),
-        fit="keep",
-        size_multiple=2,
+        size=Size(max(2, int(min(video.width, video.height) * scale)), "keep", multiple=2),
     )
 
 

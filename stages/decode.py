@@ -1,20 +1,29 @@
 """Decode a segment into chunks of frames, sampled by presentation time. Knows nothing of what looks at the frames.
 
 Sample k is the frame on screen at k / rate seconds after the first shown frame: the last one whose time is not later.
+Key frames are a second, coarser sampling of the same frames, at a size of their own.
 """
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import floor, inf
-from typing import Any, Literal
+from math import ceil, floor, inf
+from typing import Any
 
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
-from pipeline.records import DecodeReport, FrameChunk, Segment, Video
+from pipeline.records import DecodeReport, FrameChunk, KeyFrames, Segment
 from stages.frames import Shown, reading
+from stages.picture import Picture, Size
+
+
+@dataclass(frozen=True, slots=True)
+class KeySampling:
+    """Which instants are key frames, and their size."""
+
+    rate: Fraction  # key frames a second
+    size: Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +34,8 @@ class Sampling:
     halo_before: int  # samples
     halo_after: int
     chunk_frames: int
-    short_side: int  # pixels
-    fit: Literal["keep", "crop", "squash"]
-    size_multiple: int  # sides are rounded to multiples of this
+    size: Size
+    key_frames: KeySampling | None = None
 
 
 class Decode:
@@ -41,22 +49,19 @@ class Decode:
 
     def __call__(self, segment: Segment) -> Iterator[FrameChunk | DecodeReport]:
         """Raises VideoError if the video cannot be opened any more."""
-        rate, stopwatch = self.sampling.rate, _Stopwatch()
-        next_sample = max(0, round(segment.start_s * rate) - self.sampling.halo_before)
-        stop = None if segment.is_last else round(segment.stop_s * rate) + self.sampling.halo_after
-        picture = _Picture(segment.video, self.sampling)
-        chunk, filled = picture.room(self.sampling.chunk_frames), 0
+        stopwatch = _Stopwatch()
+        first = max(0, round(segment.start_s * self.sampling.rate) - self.sampling.halo_before)
         with reading(segment.video) as reader:
-            shown = reader.frames_from(floor(next_sample / rate / reader.tick))
-            for frame in _sampled(shown, reader.tick * rate, next_sample, stop):
-                chunk[filled] = picture(frame)
-                filled += 1
-                if filled == len(chunk):
-                    yield from stopwatch.pausing(_chunk(segment, chunk, next_sample, rate))
-                    next_sample += filled
-                    chunk, filled = picture.room(self.sampling.chunk_frames), 0
-        if filled:
-            yield from stopwatch.pausing(_chunk(segment, chunk[:filled], next_sample, rate))
+            samples, keys = self._samples(segment, first, reader.tick), self._key_frames(segment, reader.tick)
+            shown = reader.frames_from(floor(first / self.sampling.rate / reader.tick))
+            for frame, until in _on_screen(shown):
+                keys.take(frame, until)
+                while samples.take(frame, until):
+                    yield from stopwatch.pausing(_chunk(segment, samples, keys))
+                if samples.is_over(until):
+                    break
+        if samples.filled or keys.filled:
+            yield from stopwatch.pausing(_chunk(segment, samples, keys))
         yield DecodeReport(
             end_s=reader.end_s,
             lost=reader.lost_within(segment.start_s, inf if segment.is_last else segment.stop_s),
@@ -65,80 +70,86 @@ class Decode:
             waiting_s=stopwatch.waiting_s,
         )
 
+    def _samples(self, segment: Segment, first: int, tick: Fraction) -> "_Pictures":
+        sampling = self.sampling
+        stop = None if segment.is_last else round(segment.stop_s * sampling.rate) + sampling.halo_after
+        picture = Picture(segment.video, sampling.size)
+        return _Pictures(picture, sampling.rate, tick, first=first, stop=stop, room=sampling.chunk_frames)
 
-def _chunk(segment: Segment, frames: np.ndarray, first: int, rate: Fraction) -> FrameChunk:
-    times_s = np.array([float(k / rate) for k in range(first, first + len(frames))])
-    return FrameChunk(segment.video.key, frames, times_s)
+    def _key_frames(self, segment: Segment, tick: Fraction) -> "_Pictures | _NoPictures":
+        sampling = self.sampling.key_frames
+        if sampling is None:
+            return _NoPictures()
+        first, stop = (_first_key(time_s, sampling.rate) for time_s in (segment.start_s, segment.stop_s))
+        picture = Picture(segment.video, sampling.size)
+        return _Pictures(picture, sampling.rate, tick, first=first, stop=None if segment.is_last else stop)
 
 
-def _sampled(shown: Iterator[Shown], step: Fraction, first: int, stop: int | None) -> Iterator[Any]:
-    """The frame on screen at each sample from `first` up to `stop` (None: the end); a tick is `step` samples."""
-    sample, current = first, None
+def _first_key(time_s: float, rate: Fraction) -> int:
+    """The first at or after an instant."""
+    return ceil(time_s * float(rate) - 1e-6)
+
+
+def _chunk(segment: Segment, samples: "_Pictures", keys: "_Pictures | _NoPictures") -> FrameChunk:
+    key_frames = KeyFrames(*keys.give()) if isinstance(keys, _Pictures) and keys.filled else None
+    return FrameChunk(segment.video.key, *samples.give(), key_frames)
+
+
+def _on_screen(shown: Iterator[Shown]) -> Iterator[tuple[Any, int]]:
+    """Each frame and the tick up to which it is on screen; the first one is so from before it is due."""
+    current = None
     for following in shown:
         if current is not None:
-            before = _first_sample(following.start, step)
-            for _ in range(sample, before if stop is None else min(before, stop)):
-                yield current.frame
-                sample += 1
-            if stop is not None and following.start * step >= stop:
-                return
+            yield current.frame, following.start
         current = following
     if current is not None:
-        end = _first_sample(current.stop, step)
-        for _ in range(sample, end if stop is None else min(end, stop)):
-            yield current.frame
+        yield current.frame, current.stop
 
 
-def _first_sample(ticks: int, step: Fraction) -> int:
-    """At or after an instant."""
-    return -(-ticks * step.numerator // step.denominator)
+class _Pictures:
+    """The pictures at consecutive samples, gathered until they are given."""
+
+    def __init__(
+        self, picture: Picture, rate: Fraction, tick: Fraction, *, first: int, stop: int | None, room: int | None = None
+    ) -> None:
+        """`room`: so many are given at once; None: however many there are."""
+        self.picture, self.rate, self.next, self.stop, self.room = picture, rate, first, stop, room
+        self._step = tick * rate  # samples a tick
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pictures, self.filled = self.picture.room(self.room or 1), 0
+
+    def take(self, frame: Any, until: int) -> bool:
+        """Add the frame for every sample before a tick; true once all room is taken: give, then take it again."""
+        end = -(-until * self._step.numerator // self._step.denominator)
+        for _ in range(self.next, end if self.stop is None else min(end, self.stop)):
+            if self.filled == len(self._pictures):
+                if self.room is not None:
+                    break
+                self._pictures = np.concatenate([self._pictures, self.picture.room(self.filled)])
+            self._pictures[self.filled] = self.picture(frame)
+            self.filled, self.next = self.filled + 1, self.next + 1
+        return self.filled == self.room
+
+    def is_over(self, until: int) -> bool:
+        return self.stop is not None and until * self._step >= self.stop
+
+    def give(self) -> tuple[np.ndarray, np.ndarray]:
+        """What was gathered, and the instants."""
+        given = self._pictures[: self.filled]
+        times_s = np.array([float(k / self.rate) for k in range(self.next - self.filled, self.next)])
+        self._begin()
+        return given, times_s
 
 
-class _Picture:
-    """Decoded frame to RGB array of the wanted size, upright; converted once however often it is shown."""
+class _NoPictures:
+    """Where none are wanted."""
 
-    def __init__(self, video: Video, sampling: Sampling) -> None:
-        self.rotation = video.rotation
-        self.height, self.width = _target_size(video, sampling)
-        self.crop = sampling.short_side if sampling.fit == "crop" else None
-        self.reformatter = VideoReformatter()
-        self.frame: Any = None
-        self.array = np.empty(0)
+    filled = 0
 
-    def room(self, frames: int) -> np.ndarray:
-        """An array for so many pictures; each is copied there while it is still in the processor's cache."""
-        height, width = (self.crop, self.crop) if self.crop is not None else (self.height, self.width)
-        return np.empty((frames, height, width, 3), np.uint8)
-
-    def __call__(self, frame: Any) -> np.ndarray:
-        if frame is not self.frame:
-            self.frame, self.array = frame, self._convert(frame)
-        return self.array
-
-    def _convert(self, frame: Any) -> np.ndarray:
-        width, height = (self.height, self.width) if self.rotation % 180 else (self.width, self.height)
-        scaled = self.reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
-        image = np.rot90(scaled.to_ndarray(), self.rotation // 90)
-        if self.crop is not None:
-            top, left = (self.height - self.crop) // 2, (self.width - self.crop) // 2
-            image = image[top : top + self.crop, left : left + self.crop]
-        return image
-
-
-def _target_size(video: Video, sampling: Sampling) -> tuple[int, int]:
-    """Height and width, pixels."""
-
-    def rounded(side: float) -> int:
-        return max(1, round(side / sampling.size_multiple)) * sampling.size_multiple
-
-    scale = sampling.short_side / min(video.width, video.height)
-    if sampling.fit == "squash":
-        return rounded(sampling.short_side), rounded(sampling.short_side)
-    if sampling.fit == "crop":
-        return max(sampling.short_side, round(video.height * scale)), max(
-            sampling.short_side, round(video.width * scale)
-        )
-    return rounded(video.height * scale), rounded(video.width * scale)
+    def take(self, frame: Any, until: int) -> None:
+        """Drops it."""
 
 
 @dataclass(slots=True)

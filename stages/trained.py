@@ -28,14 +28,14 @@ def completed(config: Config, trained: Trained | None) -> Config:
         return _untrained(config)
     data = config.model_dump(mode="json", exclude_unset=True)
     data["localizer"] = _localizer(data.get("localizer", {}), trained)
-    data["frames"] = _fixed("frames", data.get("frames", {}), trained.features.frames)
+    data["frames"] = fixed("frames", data.get("frames", {}), trained.features.frames)
     backbone = {name: value for name, value in trained.features.backbone.items() if name in ("name", "weights")}
     own_weights = data.get("backbone", {}).pop("weights", "auto")
     if own_weights != "auto":  # the same weights may lie elsewhere here; their digest tells
         backbone["weights"] = own_weights
-    data["backbone"] = {**data.get("backbone", {}), **_fixed("backbone", data.get("backbone", {}), backbone)}
+    data["backbone"] = {**data.get("backbone", {}), **fixed("backbone", data.get("backbone", {}), backbone)}
     try:
-        return Config.model_validate(_tuples(data))
+        return Config.model_validate(tuples(data))
     except ValidationError as error:
         raise ConfigError("\n".join(explanations(error))) from None
 
@@ -64,25 +64,28 @@ def _localizer(asked_for: dict[str, Any], trained: Trained) -> dict[str, Any]:
     if name not in ("auto", trained.name):
         raise ConfigError(f"localizer.name: the file of localizer.weights holds {trained.name}, not {name}")
     own = asked_for.get(trained.name, {})
-    fixed = trained.localizer[trained.name]["network"]
-    network = _fixed(f"localizer.{trained.name}.network", own.get("network", {}), fixed)
+    network = fixed(
+        f"localizer.{trained.name}.network", own.get("network", {}), trained.localizer[trained.name]["network"]
+    )
     detection = {**trained.localizer[trained.name], **own, "network": network}
     nms = {**trained.localizer["nms"], **asked_for.get("nms", {})}
     path = str(Path(asked_for["weights"]).resolve())  # the same for every worker
     return {"name": trained.name, "weights": path, trained.name: detection, "nms": nms}
 
 
-def _fixed(section: str, asked_for: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """What the detector fixes. Raises ConfigError where the config wants something else."""
-    for field, value in fixed.items():
+def fixed(
+    section: str, asked_for: Mapping[str, Any], values: Mapping[str, Any], by: str = "detector"
+) -> dict[str, Any]:
+    """What a trained file fixes. Raises ConfigError where the config wants something else."""
+    for field, value in values.items():
         wanted = asked_for.get(field, "auto")
         if wanted not in ("auto", value):
-            raise ConfigError(f"{section}.{field}: the detector was trained with {value}, so it cannot be {wanted}")
-    return dict(fixed)
+            raise ConfigError(f"{section}.{field}: the {by} was trained with {value}, so it cannot be {wanted}")
+    return dict(values)
 
 
-def _tuples(data: Any) -> Any:
+def tuples(data: Any) -> Any:
     """Lists, as JSON has them, as the tuples that settings hold."""
     if isinstance(data, dict):
-        return {name: _tuples(value) for name, value in data.items()}
-    return tuple(map(_tuples, data)) if isinstance(data, list) else data
+        return {name: tuples(value) for name, value in data.items()}
+    return tuple(map(tuples, data)) if isinstance(data, list) else data

@@ -9,16 +9,25 @@ import pyarrow as pa
 from pipeline.records import FeatureSequence, Outcome
 from pipeline.results import Results, part_name, result_key
 from pipeline.tables import FEATURES, TABLES, table_of, write_part
+from stages.person_rows import person_rows, tube_rows
 
 
 class Write:
     """Commit outcomes to a results folder."""
 
     def __init__(
-        self, results: Results, *, class_names: Sequence[str], metadata: Mapping[str, str], run_id: str, features: bool
+        self,
+        results: Results,
+        *,
+        class_names: Sequence[str],
+        person_class_names: Sequence[str] | None = None,
+        metadata: Mapping[str, str],
+        run_id: str,
+        features: bool,
     ) -> None:
         self.results = results
         self.class_names = class_names
+        self.people = person_class_names  # what labels of people are called; None if they are not looked for
         self.metadata = metadata  # config hash, weights hash, software version
         self.run_id = run_id
         self.features = features
@@ -28,12 +37,20 @@ class Write:
         key = result_key(self.metadata["config_hash"], outcome.fingerprint)
         metadata = {**self.metadata, "result_key": key}
 
+        written = set()
+
         def write(table: str, pieces: Iterable[pa.Table]) -> None:
             write_part(pieces, TABLES[table], self.results.part(table, part), self.results.temp_folder, metadata)
+            written.add(table)
 
         write("segments", [table_of("segments", self._segment_rows(outcome))])
+        if self.people is not None:
+            write("persons", [person_rows(outcome.people, outcome.source.key, self.people)])
+            write("tubes", [tube_rows(outcome.people, outcome.source.key, self.people)])
         if self.features:
             write("features", (_feature_rows(block) for block in blocks))
+        for table in TABLES.keys() - written - {"videos"}:  # of a run before, with another config
+            self.results.remove(table, part)
         write("videos", [table_of("videos", [self._video_row(outcome)])])
 
     def _segment_rows(self, outcome: Outcome) -> list[dict[str, Any]]:
@@ -75,7 +92,7 @@ class Write:
             "n_segments": outcome.n_segments,
             "n_detections": len(outcome.detections) if outcome.detections is not None else 0,
             "decode_s": busy_s.get("decode", 0.0),
-            "infer_s": busy_s.get("features", 0.0),
+            "infer_s": busy_s.get("features", 0.0) + busy_s.get("persons", 0.0),
             "wall_s": outcome.wall_s,
             "fingerprint": outcome.fingerprint,
             "run_id": self.run_id,

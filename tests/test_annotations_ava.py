@@ -6,7 +6,7 @@ import pytest
 
 from annotations.ava import read_boxes, write_ava
 from annotations.errors import AnnotationError
-from annotations.records import LabelledBoxes
+from annotations.records import NO_PERSON, LabelledBoxes
 from tests.annotation_samples import put
 
 BOX = "0.562,0.191,0.961,0.296"
@@ -18,17 +18,37 @@ def rows(boxes: LabelledBoxes) -> list[tuple[object, ...]]:
     return [(boxes.frames[frame], *rest) for frame, *rest in zip(*columns, strict=True)]
 
 
-def test_truth_with_and_without_person_ids_is_the_same(tmp_path: Path) -> None:
+def persons(boxes: LabelledBoxes) -> list[int] | None:
+    return None if boxes.person_N is None else boxes.person_N.tolist()
+
+
+def test_truth_with_and_without_person_ids_is_the_same_but_for_these(tmp_path: Path) -> None:
     old = read_boxes(put(tmp_path / "old.csv", f"v,0902,{BOX},4\nv,0903\n"), scores=False)
     new = read_boxes(put(tmp_path / "new.csv", f"v,902.0,{BOX},4,17\nv,903\n"), scores=False)
     assert rows(old) == rows(new) == [(("v", "902.000000"), [0.562, 0.191, 0.961, 0.296], 4, None)]
     assert old.frames == new.frames == (("v", "902.000000"), ("v", "903.000000"))
+    assert (persons(old), persons(new)) == (None, [17])
 
 
 def test_predictions_have_scores_and_maybe_person_ids(tmp_path: Path) -> None:
     found = read_boxes(put(tmp_path / "p.csv", f"v,0902,{BOX},4,0.5\nw,0902,{BOX},9,0.25,3\n"), scores=True)
     assert found.scores_N is not None and found.scores_N.tolist() == [0.5, 0.25]
     assert found.action_N.tolist() == [4, 9]
+    assert persons(found) == [NO_PERSON, 3]
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        (("902", "0902", "902.0", "902.000000", "9.02e2", "902.0000001"), "902.000000"),
+        (("0.5", ".5", "00.500", "0.4999999"), "0.500000"),
+        (("0", "-0.0", "0000"), "0.000000"),
+        (("0.30000000000000004", "0.3"), "0.300000"),
+    ],
+)
+def test_times_of_one_key_frame_are_one_however_written(tmp_path: Path, written: tuple[str, ...], key: str) -> None:
+    text = "".join(f"v,{time},{BOX},4\n" for time in written)
+    assert read_boxes(put(tmp_path / "a.csv", text), scores=False).frames == (("v", key),)
 
 
 def test_rows_of_one_frame_come_together(tmp_path: Path) -> None:
@@ -48,7 +68,25 @@ def test_written_and_read_again_is_the_same(tmp_path: Path) -> None:
     write_ava(found, tmp_path / "b.csv")
     again = read_boxes(tmp_path / "b.csv", scores=True)
     assert (again.frames, rows(again)) == (found.frames, rows(found))
-    assert (tmp_path / "b.csv").read_text().splitlines()[1] == "v,903.000000"
+    assert (tmp_path / "b.csv").read_text().splitlines()[1] == "v,0903"
+
+
+def test_whole_seconds_are_written_as_avas_files_have_them(tmp_path: Path) -> None:
+    found = read_boxes(put(tmp_path / "a.csv", f"v,902.0,{BOX},4\nv,3\nv,12345,{BOX},4\nv,0.5\n"), scores=False)
+    write_ava(found, tmp_path / "b.csv")
+    lines = (tmp_path / "b.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in lines] == ["0902", "0003", "12345", "0.500000"]
+
+
+def test_person_ids_are_written_where_the_official_evaluation_takes_them_or_if_asked_for(tmp_path: Path) -> None:
+    truth = read_boxes(put(tmp_path / "t.csv", f"v,0902,{BOX},4,17\nv,0903,{BOX},4\n"), scores=False)
+    write_ava(truth, tmp_path / "t2.csv")
+    assert (tmp_path / "t2.csv").read_text() == (tmp_path / "t.csv").read_text()
+    found = read_boxes(put(tmp_path / "p.csv", f"v,0902,{BOX},4,0.5,17\nv,0903,{BOX},4,0.5\n"), scores=True)
+    write_ava(found, tmp_path / "p8.csv")
+    write_ava(found, tmp_path / "p9.csv", person_ids=True)
+    assert persons(read_boxes(tmp_path / "p8.csv", scores=True)) is None
+    assert (tmp_path / "p9.csv").read_text() == (tmp_path / "p.csv").read_text()
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from annotations.errors import AnnotationError
 from annotations.read import read_annotations, read_predictions
-from annotations.results_folder import read_persons, read_results_folder, unfinished_videos
+from annotations.results_folder import read_results_folder, unfinished_videos
 from pipeline.tables import SEGMENTS, VIDEOS, table_of, write_part
 from tests.annotation_samples import plain, put
 
@@ -24,13 +23,6 @@ def commit(
     for name, schema, content in parts:
         target = folder / name / f"{part}.parquet"
         write_part([table_of(name, content)], schema, target, folder / "_temp", {"result_key": "k"})
-
-
-def commit_people(folder: Path, part: str, video: str, rows: list[tuple[float, str, float]]) -> None:
-    (folder / "persons").mkdir(exist_ok=True)
-    box = {"x1": 0.1, "y1": 0.2, "x2": 0.3, "y2": 0.4}
-    people = [{"video": video, "time_s": at, **box, "label": label, "score": score} for at, label, score in rows]
-    pq.write_table(pa.Table.from_pylist(people), folder / "persons" / f"{part}.parquet")
 
 
 def test_committed_segments_are_read_and_silent_videos_are_there(tmp_path: Path) -> None:
@@ -90,26 +82,6 @@ def test_videos_that_did_not_come_through_are_told(tmp_path: Path) -> None:
     for part, status in (("p1", "ok"), ("p2", "partial"), ("p3", "failed")):
         commit(tmp_path, part, f"{part}.mp4", [], status)
     assert unfinished_videos(tmp_path) == {"p2.mp4": "partial", "p3.mp4": "failed"}
-
-
-def test_people_are_read_as_rows_of_ava(tmp_path: Path) -> None:
-    commit(tmp_path, "p1", "a.mp4", [])
-    commit_people(tmp_path, "p1", "a.mp4", [(1.0, "sit", 0.5), (1.0, "stand", 0.25), (2.5, "sit", 0.125)])
-    commit_people(tmp_path, "p2", "never committed.mp4", [(1.0, "sit", 0.5)])
-    found = read_persons(tmp_path, {"stand": 12, "sit": 11})
-    assert found.frames == (("a.mp4", "1.000000"), ("a.mp4", "2.500000"))
-    assert (found.frame_N.tolist(), found.action_N.tolist()) == ([0, 0, 1], [11, 12, 11])
-    assert found.boxes_N4.tolist() == [[0.1, 0.2, 0.3, 0.4]] * 3
-    assert found.scores_N is not None and found.scores_N.tolist() == [0.5, 0.25, 0.125]
-
-
-def test_people_that_are_not_there_or_do_what_ava_does_not_know_are_told(tmp_path: Path) -> None:
-    commit(tmp_path, "p1", "a.mp4", [])
-    with pytest.raises(AnnotationError, match=f"^{tmp_path}: holds no persons/"):
-        read_persons(tmp_path, {"sit": 11})
-    commit_people(tmp_path, "p1", "a.mp4", [(1.0, "sit", 0.5), (1.0, "sitt", 0.5)])
-    with pytest.raises(AnnotationError, match=f"^{tmp_path}: persons have labels that are no action of AVA: 'sitt'$"):
-        read_persons(tmp_path, {"sit": 11})
 
 
 def test_other_folders_are_told_from_results(tmp_path: Path) -> None:

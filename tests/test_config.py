@@ -139,6 +139,9 @@ def test_result_hash_does_not_depend_on_how_the_work_is_cut_or_where_it_runs(ove
     assert load_config("kinetics400", [override]).result_hash("w") == load_config().result_hash("w")
 
 
+ON = load_config("kinetics400", ["persons=on"])
+
+
 def leaves(settings: dict[str, Any], path: str = "") -> list[tuple[str, Any]]:
     found = []
     for name, value in settings.items():
@@ -148,8 +151,8 @@ def leaves(settings: dict[str, Any], path: str = "") -> list[tuple[str, Any]]:
 
 
 def changed(path: str) -> Config:
-    """The defaults with one field made different, unchecked."""
-    config: Any = Config()
+    """All switched on, with one field made different, unchecked."""
+    config: Any = ON
     *sections, name = path.split(".")
     models = [config]
     for section in sections:
@@ -162,17 +165,43 @@ def changed(path: str) -> Config:
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 def test_result_hash_depends_on_every_other_setting_and_on_the_weights() -> None:
-    before = Config().result_hash("w")
-    assert Config().result_hash("other weights") != before
-    for path, _ in leaves(Config().model_dump()):
-        free = path.startswith(("segments.", "engine.", "cache.", "training.")) or path.endswith(".weights")
+    before = ON.result_hash("w")
+    assert ON.result_hash("other weights") != before
+    for path, _ in leaves(ON.model_dump()):
+        free = path.startswith(("segments.", "engine.", "cache.", "training.")) or path.endswith((".weights", ".boxes"))
         assert (changed(path).result_hash("w") == before) == free, path
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
-def test_features_hash_depends_on_frames_backbone_and_weights_alone() -> None:
-    before = Config().features_hash("w")
-    assert Config().features_hash("other weights") != before
-    for path, _ in leaves(Config().model_dump()):
-        decides = path.startswith(("frames.", "backbone.")) and path != "backbone.weights"
+def test_features_hash_depends_on_frames_backbone_boxes_and_weights_alone() -> None:
+    before = ON.features_hash("w")
+    assert ON.features_hash("other weights") != before
+    of_boxes = ("persons.switch", "persons.rate", "persons.window_s", "persons.detector.")
+    for path, _ in leaves(ON.model_dump()):
+        decides = path.startswith(("frames.", "backbone.", *of_boxes)) and not path.endswith((".weights", ".boxes"))
         assert (changed(path).features_hash("w") != before) == decides, path
+
+
+def test_settings_of_a_branch_that_is_off_decide_nothing() -> None:
+    off = load_config("kinetics400", ["persons.rate=5", "persons.tubes.start_score=0.9"])
+    assert off.result_hash("w") == Config().result_hash("w") != ON.result_hash("w")
+    assert off.features_hash("w") == Config().features_hash("w") != ON.features_hash("w")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["persons=on", "persons.rate=2"],
+        ["persons.rate=2", "persons=on"],
+        ["persons.switch=on", "persons.rate=2"],
+        ["persons=off", "persons.rate=2", "persons=on"],
+    ],
+)
+def test_the_person_branch_is_a_word_or_a_section(overrides: list[str]) -> None:
+    settings = load_config("kinetics400", overrides).persons
+    assert settings.is_on and settings.rate == 2
+
+
+def test_a_word_that_switches_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"persons\.switch: .*'on' or 'off', got 'maybe'"):
+        load_config("kinetics400", ["persons=maybe"])

@@ -17,7 +17,8 @@ from pipeline.errors import VideoError
 from pipeline.finish import merged
 from pipeline.plan import segments_of
 from pipeline.records import DecodeReport, Segment, Source, Video
-from stages.decode import Decode, Sampling
+from stages.decode import Decode, KeySampling, Sampling
+from stages.picture import Size
 from stages.probe import Probe
 from tests.recordings import number_in, record
 
@@ -28,8 +29,10 @@ Lost = list[tuple[str, float, float]]
 
 
 def sampling(rate: Fraction = RATE, halo: int = 0, **changes: Any) -> Sampling:
-    usual = {"chunk_frames": 7, "short_side": 64, "fit": "keep", "size_multiple": 2}
-    return Sampling(rate=rate, halo_before=halo, halo_after=halo, **usual | changes)
+    """Any of Size's settings may be changed, and the chunk's."""
+    chunk_frames, keys = changes.pop("chunk_frames", 7), changes.pop("key_frames", None)
+    size = Size(**{"short_side": 64, "fit": "keep", "multiple": 2} | changes)
+    return Sampling(rate, halo, halo, chunk_frames, size, keys)
 
 
 def probed(path: Path) -> Video:
@@ -43,12 +46,17 @@ class Decoded:
         how = how or sampling()
         self.video = probed(path)
         self.pictures: dict[int, np.ndarray] = {}
+        self.key_pictures: dict[float, np.ndarray] = {}  # by their instant
         reports = []
         for segment in segments_of(self.video, segment_s, float(1 / how.rate)):
             for item in Decode(how)(segment):
                 if isinstance(item, DecodeReport):
                     reports.append(item)
                     continue
+                if item.key_frames is not None:
+                    times_F = item.key_frames.times_F.tolist()
+                    assert not self.key_pictures.keys() & set(times_F)  # each of one segment alone
+                    self.key_pictures |= zip(times_F, item.key_frames.pictures_FHWC, strict=True)
                 for picture, time_s in zip(item.frames_THWC, item.times_s, strict=True):
                     before = self.pictures.setdefault(round(time_s * how.rate), picture)
                     np.testing.assert_array_equal(picture, before)
@@ -215,7 +223,7 @@ def test_picture_has_the_size_asked_for(
     tmp_path: Path, size: tuple[int, int], fit: str, shape: tuple[int, int]
 ) -> None:
     path = record(tmp_path / "a.mp4", frames=5, size=size)
-    whole = Decoded(path, how=sampling(short_side=32, fit=fit, size_multiple=16))
+    whole = Decoded(path, how=sampling(short_side=32, fit=fit, multiple=16))
     assert whole.pictures[0].shape == (*shape, 3)
     if fit != "crop":
         assert whole.numbers == [0, 2]
@@ -365,3 +373,52 @@ def test_video_that_vanished_is_one_sentence(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(VideoError, match="the file is gone"):
         list(Decode(sampling())(Segment(video, 0, 0.0, 4.0, True)))
+
+
+# Key frames
+
+
+@pytest.mark.parametrize("rate", [Fraction(1), Fraction(4), Fraction(7, 3), Fraction(1, 2)])
+@pytest.mark.parametrize("name", ["h264.mp4", "uneven.mp4", "from_5s.ts", "ntsc.mkv"])
+def test_key_frames_are_on_screen_at_their_instants_however_the_file_is_cut(
+    tmp_path: Path, name: str, rate: Fraction
+) -> None:
+    path = record(tmp_path / name, **HEALTHY[name])
+    keys = KeySampling(rate, Size(48, "squash"))
+    frame_of = by_the_rule(path, rate)
+    for segment_s, halo in [(1e6, 0), *CUTS]:
+        found = Decoded(path, segment_s, sampling(halo=halo, key_frames=keys)).key_pictures
+        assert {one.shape for one in found.values()} == {(48, 48, 3)}
+        assert [number_in(found[time_s]) for time_s in sorted(found)] == frame_of
+        np.testing.assert_allclose(sorted(found), [float(k / rate) for k in range(len(frame_of))])
+
+
+def test_key_frames_cost_no_frame_more(tmp_path: Path) -> None:
+    """One decode feeds both branches."""
+    path = record(tmp_path / "a.mp4", frames=200)
+    for segment_s in (1e6, 2.0):
+        plain = Decoded(path, segment_s, sampling(halo=5)).frames
+        with_keys = sampling(halo=5, key_frames=KeySampling(Fraction(3), Size(48, "squash")))
+        assert Decoded(path, segment_s, with_keys).frames == plain
+
+
+def test_key_frames_between_two_samples_are_not_lost(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", frames=60, fps=60)
+    keys = KeySampling(Fraction(20), Size(64, "keep"))
+    found = Decoded(path, 1e6, sampling(Fraction(1), key_frames=keys)).key_pictures
+    assert [number_in(found[time_s]) for time_s in sorted(found)] == [3 * k for k in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (Size(800, "keep", long_side=1333, enlarge=False), (120, 160)),  # not beyond what there is
+        (Size(60, "keep", long_side=70), (52, 70)),
+        (Size(60, "keep"), (60, 80)),
+        (Size(300, "squash", enlarge=True), (300, 300)),
+    ],
+)
+def test_key_frames_have_the_size_asked_for(tmp_path: Path, size: Size, expected: tuple[int, int]) -> None:
+    path = record(tmp_path / "a.mp4", frames=3, size=(160, 120))
+    found = Decoded(path, 1e6, sampling(key_frames=KeySampling(Fraction(1), size))).key_pictures
+    assert found[0.0].shape[:2] == expected

@@ -12,8 +12,11 @@ from typer.testing import CliRunner, Result
 from annotations.activitynet import write_activitynet_annotations
 from annotations.read import PREDICTION_WRITERS
 from annotations.records import Annotations
+from detectors.backbones.class_names import ava
+from evaluation.ava import EVALUATED_ACTIONS
 from run import app
 from tests.annotation_samples import put
+from tests.people_samples import Person, commit_people
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "temporal_map_small.json").read_text())
 AVA: dict[str, Any] = json.loads((Path(__file__).parent / "ava_small.json").read_text())
@@ -88,6 +91,51 @@ def test_ava_json_equals_the_official_code_by_names_of_classes(tmp_path: Path) -
     assert "left out: 2 predictions on key frames that" in result.stderr
 
 
+@pytest.fixture
+def ava_truth(tmp_path: Path) -> Path:
+    return put(tmp_path / "ava.csv", "\n".join(AVA["truth"]) + "\n")
+
+
+@pytest.fixture
+def ava_folder(tmp_path: Path) -> Path:
+    """The predictions of AVA as tables of a run, each box told of as long as it does something."""
+    rows_of: dict[str, list[Person]] = {}
+    for number, line in enumerate(AVA["found"]):
+        video, time, *box, action, score = line.split(",")
+        row = (float(time), number, tuple(map(float, box)), ava()[int(action) - 1], float(score))
+        rows_of.setdefault(video, []).append(row)
+    for part, (video, rows) in enumerate(rows_of.items()):
+        idle: Person = (rows[0][0], -1, (0.0, 0.0, 1.0, 1.0), None, None)
+        commit_people(tmp_path / "run", f"p{part}", f"clips/{video}.mp4", [idle, *rows], [])
+    return tmp_path / "run"
+
+
+def assert_official(document: dict[str, Any]) -> None:
+    assert document["mAP@0.5IOU"] == pytest.approx(AVA["map_at_50"], abs=1e-9)
+    expected = {ava()[int(action) - 1]: ap for action, ap in AVA["ap_by_action"].items()}
+    with_truth = {name: ap for name, ap in document["per_class"].items() if ap is not None}
+    assert with_truth == pytest.approx(expected, abs=1e-9)
+
+
+def test_ava_of_a_results_folder_and_of_its_export_equals_the_official_code(
+    tmp_path: Path, ava_truth: Path, ava_folder: Path
+) -> None:
+    assert_official(figures(evaluate(ava_folder, ava_truth, "ava", "--json")))
+    csv = tmp_path / "exported.csv"
+    assert CliRunner().invoke(app, ["export", str(ava_folder), "--to", "ava", "--out", str(csv)]).exit_code == 0
+    assert_official(figures(evaluate(csv, ava_truth, "ava", "--json")))
+
+
+def test_list_of_the_sixty_classes_gives_the_official_figures(
+    tmp_path: Path, ava_truth: Path, ava_folder: Path
+) -> None:
+    blocks = [f'item {{\n  name: "{ava()[number - 1]}"\n  id: {number}\n}}\n' for number in EVALUATED_ACTIONS]
+    sixty = put(tmp_path / "ava_action_list.pbtxt", "".join(blocks))
+    document = figures(evaluate(ava_folder, ava_truth, "ava", "--classes", sixty, "--json"))
+    assert_official(document)
+    assert len(document["per_class"]) == 60
+
+
 def test_thresholds_of_ones_own_take_the_place_of_the_protocols(found: Path, truth: Path) -> None:
     document = figures(evaluate(found, truth, "thumos", "--tiou", 0.25, "--tiou", 0.9, "--json"))
     assert document["tiou"] == [0.25, 0.9]
@@ -160,22 +208,107 @@ def test_results_folder_is_measured_and_videos_that_failed_are_named(tmp_path: P
 
 def test_boxes_elsewhere_and_of_unknown_actions_are_named(tmp_path: Path) -> None:
     box = "0.1,0.1,0.5,0.5"
-    truth = put(tmp_path / "truth.csv", f"v,902,{box},11\nw,902,{box},11\n")
+    truth = put(tmp_path / "truth.csv", f"v,902,{box},11\nw,902,{box},11\nw,902,{box},98\n")
     frames = (
         ("sub/v.mp4,902", "11,0.9"),
         ("v2,902", "11,0.8"),
-        ("sub/v.mp4,903", "11,0.8"),
+        ("sub/v.mp4,902.5", "11,0.8"),
         ("sub/v.mp4,902", "99,0.8"),
     )
     rows = [f"{frame},{box},{action}" for frame, action in frames]
     result = evaluate(put(tmp_path / "found.csv", "\n".join(rows)), truth, "ava", "--json")
     assert figures(result)["per_class"]["sit"] == 0.5
     assert result.stderr.splitlines() == [
+        "left out: 1 annotated row with labels that AVA does not know: '98'; --classes FILE names other classes",
         f"left out: 1 prediction on 1 video that {truth} does not list: 'v2'",
-        f"left out: 1 prediction with labels that {truth} does not know: '99'",
-        f"left out: 1 prediction on key frames that {truth} does not list",
+        f"left out: 1 prediction on key frames that {truth} does not list, such as 902.500000 s of 'v'",
+        "left out: 1 prediction with labels that AVA does not know: '99'; --classes FILE names other classes",
         "missed: 1 annotated video not among the predictions: 'w'",
     ]
+
+
+# Classes of one's own, and tubes
+
+BOX, ELSEWHERE = (0.1, 0.1, 0.5, 0.5), (0.6, 0.1, 0.9, 0.5)
+CLASSES = "id,name\n1,run\n2,hop\n3,rest\n"
+TIMES = (0.0, 0.5, 1.0, 1.5)
+
+
+@pytest.fixture
+def own_truth(tmp_path: Path) -> Path:
+    """Somebody runs and then hops, two key frames each, at twice a second; another one rests throughout."""
+    rows = [f"v,{time},0.1,0.1,0.5,0.5,{1 if time < 1 else 2},4" for time in TIMES]
+    rows += [f"v,{time:07.3f},0.6,0.1,0.9,0.5,3,5" for time in TIMES]
+    return put(tmp_path / "own.csv", "\n".join([*rows, "v,2", "w,0.0", ""]))
+
+
+@pytest.fixture
+def own_run(tmp_path: Path) -> Path:
+    """Finds the runner's boxes but sees hopping only half of the time; takes the resting one for a second one later."""
+    persons: list[Person] = [(time, 0, BOX, "run" if time < 1 else None, 0.9 if time < 1 else None) for time in TIMES]
+    persons += [(time, 1 if time < 1 else 2, ELSEWHERE, "rest", 0.8) for time in TIMES]
+    persons += [(0.25, 0, BOX, "run", 0.9), (1.0, 1, BOX, "zumba", 0.5)]
+    tubes = [
+        (0, 0.0, 1.0, "run", 0.9),
+        (0, 1.0, 1.5, "hop", 0.5),
+        (1, 0.0, 1.0, "rest", 0.8),
+        (2, 1.0, 2.0, "rest", 0.7),
+    ]
+    commit_people(
+        tmp_path / "run", "p1", "v.mp4", persons, [*tubes, (0, 0.2, 0.3, "run", 0.99), (1, 1, 2, "zumba", 0.5)]
+    )
+    commit_people(tmp_path / "run", "p2", "w.mp4", [], [])
+    return tmp_path / "run"
+
+
+def test_own_classes_are_all_measured_by_frame_and_by_tube(tmp_path: Path, own_truth: Path, own_run: Path) -> None:
+    classes = put(tmp_path / "classes.csv", CLASSES)
+    result = evaluate(own_run, own_truth, "ava", "--classes", classes, "--json")
+    document = figures(result)
+    assert list(document) == ["protocol", "mAP@0.5IOU", "per_class", "video_mAP"]
+    assert document["per_class"] == {"run": 1, "hop": 0, "rest": 1}
+    video = document["video_mAP"]
+    assert video["iou"] == [0.2, 0.5]
+    assert video["per_class"] == {"run": [1, 1], "hop": [1, 1], "rest": [1, 1]}
+    assert video["mAP"] == [1, 1]
+    assert result.stderr.splitlines() == [
+        f"left out: 1 prediction on key frames that {own_truth} does not list, such as 0.250000 s of 'v'",
+        f"left out: 1 prediction with labels that {classes} does not know: 'zumba'",
+        f"left out: 1 tube on no key frame that {own_truth} lists",
+    ]
+    text = evaluate(own_run, own_truth, "ava", "--classes", classes).stdout
+    assert text.startswith(
+        "protocol ava, frame-mAP and video-mAP: 2 videos, 6 key frames, 7 predicted rows, 4 predicted tubes\n"
+    )
+    assert "average precision of frames at IoU 0.5, of tubes at 0.2 and 0.5, %; 3 of the 3" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["hop", "2", "0.0", "1", "100", "100"] in rows and ["mAP", "8", "66.7", "3", "100", "100"] in rows
+    assert max(map(len, text.splitlines()[1:])) <= 80
+
+
+def test_tubes_need_person_ids_in_the_annotations_and_tubes_in_the_folder(
+    tmp_path: Path, own_truth: Path, own_run: Path
+) -> None:
+    classes = put(tmp_path / "classes.csv", CLASSES)
+    some = put(tmp_path / "some.csv", own_truth.read_text().replace(",3,5\n", ",3\n"))
+    result = evaluate(own_run, some, "ava", "--classes", classes, "--json")
+    assert "video_mAP" not in figures(result)
+    assert f"no video-mAP: {some} has rows without person_id" in result.stderr
+    (own_run / "tubes" / "p1.parquet").unlink()
+    (own_run / "tubes" / "p2.parquet").unlink()
+    result = evaluate(own_run, own_truth, "ava", "--classes", classes, "--json")
+    assert "video_mAP" not in figures(result)
+    assert f"no video-mAP: {own_run} holds no tubes/*.parquet" in result.stderr
+
+
+def test_results_of_other_classes_are_refused_with_the_way_out(own_truth: Path, own_run: Path) -> None:
+    result = evaluate(own_run, own_truth, "ava")
+    assert (result.exit_code, result.stdout) == (2, "")
+    what = "none of its labels is among the actions of AVA: 'run', 'rest', 'zumba'"
+    assert (
+        result.stderr.splitlines()[-1]
+        == f"{own_run}: {what}; give a file with the classes of these results as --classes"
+    )
 
 
 # What cannot be
@@ -189,6 +322,10 @@ def test_boxes_elsewhere_and_of_unknown_actions_are_named(tmp_path: Path) -> Non
         (["--plot", "errors.gif"], "--plot: must end in .png, .svg or .pdf, got 'errors.gif'"),
         (["--protocol", "activity"], "--protocol: must be one of activitynet, thumos, ava, got 'activity'"),
         (["--protocol", "ava"], "{truth}: holds no boxes on key frames"),
+        (
+            ["--classes", "classes.csv"],
+            "--classes: is of protocol ava alone; thumos takes the labels of its annotations",
+        ),
         (["--protocol", "ava", "--subset", "val"], "--subset, --tiou and --plot are of spans"),
         (["--predictions", "no [such].json"], "no [such].json: cannot be read: No such file"),
         (["--annotations", "none.json"], "none.json: cannot be read: No such file"),

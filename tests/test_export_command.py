@@ -3,14 +3,22 @@
 from pathlib import Path
 
 import pytest
-from test_annotations_results_folder import commit, commit_people
+from test_annotations_results_folder import commit
 from typer.testing import CliRunner, Result
 
 from annotations.read import read_annotations, read_predictions
 from run import app
 from tests.annotation_samples import RESULTS, UNTRIMMED, everything, plain, put
+from tests.people_samples import Person, commit_people
 
 BOXES = "v,0902,0.1,0.2,0.3,0.4,11,0.5,7\nv,0903\n"
+BOX = (0.1, 0.2, 0.3, 0.4)
+PEOPLE: list[Person] = [
+    (902.0, 7, BOX, "sit", 0.5),
+    (902.0, 7, BOX, "bend/bow (at the waist)", 0.25),
+    (902.5, 7, BOX, None, None),
+    (903.5, 8, BOX, "abseiling", 0.75),
+]
 
 
 def export(path: Path, form: str, out: Path, *options: str) -> Result:
@@ -62,12 +70,43 @@ def test_boxes_of_ava_stay_as_they_are(tmp_path: Path, content: str, options: li
     assert (tmp_path / "b.csv").read_text() == content
 
 
-def test_people_of_a_results_folder_become_rows_of_ava(tmp_path: Path) -> None:
-    commit(tmp_path / "out", "p1", "a.mp4", [])
-    commit_people(tmp_path / "out", "p1", "a.mp4", [(902.0, "sit", 0.5), (902.0, "bend/bow (at the waist)", 0.25)])
-    assert export(tmp_path / "out", "ava", tmp_path / "a.csv").exit_code == 0
-    rows = "a.mp4,902.000000,0.1,0.2,0.3,0.4,11,0.5\na.mp4,902.000000,0.1,0.2,0.3,0.4,1,0.25\n"
+def test_people_of_a_results_folder_become_rows_of_ava_and_other_labels_are_left_out(tmp_path: Path) -> None:
+    commit_people(tmp_path / "out", "p1", "a.mp4", PEOPLE)
+    commit(tmp_path / "out", "p2", "b.mp4", [], "failed")
+    result = export(tmp_path / "out", "ava", tmp_path / "a.csv")
+    assert (result.exit_code, result.stdout) == (0, f"{tmp_path / 'a.csv'}: 2 rows on 1 key frame\n")
+    assert result.stderr.splitlines() == [
+        "left out: 1 prediction with labels that AVA does not know: 'abseiling'; --classes FILE names other classes",
+        f"failed or partial in {tmp_path / 'out'}: 1 video: 'b.mp4'",
+    ]
+    rows = "a.mp4,0902,0.1,0.2,0.3,0.4,11,0.5\na.mp4,0902,0.1,0.2,0.3,0.4,1,0.25\n"
     assert (tmp_path / "a.csv").read_text() == rows
+    assert export(tmp_path / "out", "ava", tmp_path / "ids.csv", "--person-ids").exit_code == 0
+    assert (tmp_path / "ids.csv").read_text() == rows.replace("\n", ",7\n")
+
+
+def test_people_of_ones_own_classes_have_the_numbers_of_their_file(tmp_path: Path) -> None:
+    commit_people(tmp_path / "out", "p1", "a.mp4", PEOPLE)
+    classes = put(tmp_path / "classes.csv", "id,name\n4,abseiling\n3,sit\n")
+    result = export(tmp_path / "out", "ava", tmp_path / "a.csv", "--classes", str(classes))
+    assert result.stderr == (
+        f"left out: 1 prediction with labels that {classes} does not know: 'bend/bow (at the waist)'\n"
+    )
+    rows = "a.mp4,0902,0.1,0.2,0.3,0.4,3,0.5\na.mp4,903.500000,0.1,0.2,0.3,0.4,4,0.75\n"
+    assert (tmp_path / "a.csv").read_text() == rows
+    boxes = put(tmp_path / "b.csv", "v,1,0.1,0.2,0.3,0.4,3,0.5\nv,1,0.1,0.2,0.3,0.4,9,0.5\n")
+    copied = export(boxes, "ava", tmp_path / "c.csv", "--classes", str(classes))
+    assert copied.stderr == f"copied all the same: 1 row with labels that {classes} does not know: '9'\n"
+    assert (tmp_path / "c.csv").read_text() == boxes.read_text()
+
+
+def test_people_of_other_classes_are_refused_with_the_way_out_and_nothing_is_written(tmp_path: Path) -> None:
+    commit_people(tmp_path / "out", "p1", "a.mp4", PEOPLE[3:])
+    result = export(tmp_path / "out", "ava", tmp_path / "a.csv")
+    assert (result.exit_code, result.stdout) == (2, "")
+    what = "none of its labels is among the actions of AVA: 'abseiling'"
+    assert result.stderr == f"{tmp_path / 'out'}: {what}; give a file with the classes of these results as --classes\n"
+    assert not (tmp_path / "a.csv").exists()
 
 
 @pytest.mark.parametrize(
@@ -86,6 +125,14 @@ def test_people_of_a_results_folder_become_rows_of_ava(tmp_path: Path) -> None:
             [],
             "b.csv: row 1: columns wanted: video, start_s, end_s (or stop_s), label, ",
         ),
+        (
+            "p.json",
+            "table",
+            "x.csv",
+            ["--classes", "c"],
+            "--classes and --person-ids are of --to ava; table takes neither",
+        ),
+        ("out", "ava", "x.csv", ["--classes", "none"], "none: cannot be read: No such file or directory"),
         ("none", "table", "x.csv", [], "none: cannot be read: No such file or directory"),
         ("out", "ava", "x.csv", [], "out: holds no persons/*.parquet, whose boxes AVA's form is made of"),
     ],

@@ -18,7 +18,6 @@ FORBIDDEN = {
     "detectors": ("annotations", "commands", "evaluation", "pipeline", "reports", "stages", "training"),
     "pipeline": ("annotations", "commands", "detectors", "evaluation", "reports", "stages", "training"),
     "stages": (
-        "annotations",
         "commands",
         "evaluation",
         "pipeline.engine_local",
@@ -32,7 +31,7 @@ FORBIDDEN = {
 EXCEPTIONS = {"detectors": {"pipeline.records"}}
 ONLY_IN = {
     "ray": {"pipeline/engine_ray.py"},
-    "av": {"stages/decode.py", "stages/probe.py", "stages/compose.py"},
+    "av": {"stages/picture.py", "stages/probe.py", "stages/compose.py", "stages/render.py"},
 }
 
 

@@ -22,14 +22,20 @@ from pipeline.records import (
     Failure,
     FeatureSequence,
     Outcome,
+    People,
+    PersonActions,
+    PersonBoxes,
     Segment,
     Source,
+    Tracks,
+    Tubes,
     Video,
 )
 from pipeline.results import Results, part_name, result_key
 from pipeline.spool import (
     SegmentResult,
     SpooledFeatures,
+    SpooledPeople,
     read_account,
     read_features,
     spool_name,
@@ -52,11 +58,22 @@ def detections(count: int) -> Detections:
     return Detections(spans_N2, np.zeros(count, np.int64), np.full(count, 0.5))
 
 
-def commit(results: Results, name: str, count: int) -> str:
+def people() -> People:
+    """Two on a key frame, one of whom runs and falls, and one of them on the next."""
+    boxes_N4 = np.array([[0, 0, 0.25, 1], [0.5, 0, 0.75, 1], [0, 0, 0.25, 1]], np.float32)
+    tracks = Tracks(np.array([0.0, 0.0, 1.0]), boxes_N4, np.full(3, 0.5, np.float32), np.array([0, 1, 0]))
+    actions = PersonActions(np.array([0, 0, 2]), np.array([0, 1, 0]), np.array([0.25, 0.75, 0.5]))
+    tubes = Tubes(np.array([0]), np.array([[0.0, 1.5]]), np.array([0]), np.array([0.375]))
+    return People(tracks, actions, tubes)
+
+
+def commit(results: Results, name: str, count: int, *, only_segments: bool = False) -> str:
     """Write one video with that many actions; gives the name of its parts."""
-    write = Write(results, class_names=["run"], metadata=PROVENANCE, run_id="r", features=True)
+    names = None if only_segments else ["run", "fall"]
+    settings = {"person_class_names": names, "features": not only_segments}
+    write = Write(results, class_names=["run"], metadata=PROVENANCE, run_id="r", **settings)
     video = replace(VIDEO, key=name, uri=f"/videos/{name}")
-    write(Outcome(source(name), "f", video, detections(count), end_s=8.0), [features(2)])
+    write(Outcome(source(name), "f", video, detections(count), end_s=8.0, people=people()), [features(2)])
     return part_name(f"/videos/{name}", name)
 
 
@@ -68,7 +85,7 @@ def features(steps: int, *, start_s: float = 0.0, logits: bool = True) -> Featur
 
 def result(steps: int = 3, *, lost: tuple[Failure, ...] = (), logits: bool = True) -> SegmentResult:
     report = DecodeReport(end_s=None, lost=lost, frames=100, busy_s=1.5, waiting_s=0.25)
-    return SegmentResult(features(steps, logits=logits), report, infer_s=2.0, infer_waiting_s=0.5)
+    return SegmentResult(features(steps, logits=logits), report, busy_s={"features": 2.0}, waiting_s=0.5)
 
 
 # Commit and resume
@@ -88,6 +105,41 @@ def test_committing_again_leaves_one_row(tmp_path: Path) -> None:
         part = commit(Results(tmp_path), "a.mp4", count)
     assert Results(tmp_path).committed()[part].row["n_detections"] == 1
     assert len(pl.read_parquet(tmp_path / "segments/*.parquet")) == 1
+
+
+def test_parts_that_a_later_config_does_not_write_are_gone(tmp_path: Path) -> None:
+    other = commit(Results(tmp_path), "b.mp4", 1)
+    for only_segments in (False, True):
+        part = commit(Results(tmp_path), "a.mp4", 1, only_segments=only_segments)
+    assert {path.parent.name for path in tmp_path.glob(f"*/{part}.parquet")} == {"videos", "segments"}
+    assert {path.parent.name for path in tmp_path.glob(f"*/{other}.parquet")} == set(TABLES)
+
+
+def test_a_person_has_a_row_for_each_action_and_one_without_a_label_for_none(tmp_path: Path) -> None:
+    commit(Results(tmp_path), "a.mp4", 1)
+    rows = duckdb.sql(f"select time_s, track_id, x1, x2, label, label_id, score from '{tmp_path}/persons/*.parquet'")
+    assert rows.fetchall() == [
+        (0.0, 0, 0.0, 0.25, "fall", 1, 0.75),
+        (0.0, 0, 0.0, 0.25, "run", 0, 0.25),
+        (0.0, 1, 0.5, 0.75, None, None, None),
+        (1.0, 0, 0.0, 0.25, "run", 0, 0.5),
+    ]
+    assert duckdb.sql(f"from '{tmp_path}/tubes/*.parquet'").fetchall() == [("a.mp4", 0, 0.0, 1.5, "run", 0, 0.375)]
+
+
+def test_tables_of_people_are_there_for_a_video_that_failed_too(tmp_path: Path) -> None:
+    write = Write(
+        Results(tmp_path),
+        class_names=["run"],
+        person_class_names=["run"],
+        metadata=PROVENANCE,
+        run_id="r",
+        features=False,
+    )
+    write(Outcome(source("a.mp4"), "f", None, None))
+    for table in ("persons", "tubes"):
+        found = pl.read_parquet(tmp_path / table / "*.parquet")
+        assert len(found) == 0 and found.columns == TABLES[table].names
 
 
 def test_every_part_tells_where_it_comes_from(tmp_path: Path) -> None:
@@ -260,6 +312,28 @@ def test_blocks_are_read_again_and_again_without_the_empty_ones(tmp_path: Path) 
     blocks = SpooledFeatures(paths, "renamed.mp4")
     assert [len(block) for block in blocks] == [3, 2] == [len(block) for block in blocks]
     assert {block.video for block in blocks} == {"renamed.mp4"}
+
+
+@pytest.mark.parametrize("logits", [True, False])
+def test_people_come_back_from_the_spool_as_they_went_in(tmp_path: Path, logits: bool) -> None:
+    before = PersonBoxes(
+        video="a.mp4",
+        times_F=np.array([0.0, 1.0, 2.0]),
+        frame_N=np.array([0, 2]),
+        boxes_N4=np.full((2, 4), 0.5, np.float32),
+        scores_N=np.array([0.25, 0.75], np.float32),
+        looks_NL=np.ones((2, 3), np.float16),
+        features_NC=np.ones((2, 4), np.float16),
+        logits_NK=np.ones((2, 5), np.float32) if logits else None,
+        cuts_M=np.array([1.25]),
+    )
+    write_segment(tmp_path / "a.npz", replace(result(), people=before))
+    write_segment(tmp_path / "b.npz", result())
+    (after,) = SpooledPeople([tmp_path / "a.npz", tmp_path / "b.npz"], "renamed.mp4")
+    assert after.video == "renamed.mp4"
+    for name in PersonBoxes.__dataclass_fields__.keys() - {"video"}:
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+    assert len(read_features(tmp_path / "a.npz")) == 3
 
 
 def test_spool_name_tells_work_apart() -> None:

@@ -13,7 +13,8 @@ from detectors import checkpoints
 from detectors.backbones import create, outline
 from detectors.backbones.class_names import ava
 from detectors.backbones.nonlocal_block import NonLocal
-from detectors.backbones.slowfast import DESIGNS, slow_index
+from detectors.backbones.slowfast import DESIGNS, SlowFastDetection, slow_index
+from detectors.persons.box_features import BoxFeatures
 from detectors.persons.roi_head import RoiHead
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -100,6 +101,17 @@ def made_weights(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
     return made
 
 
+def through_the_person_branch(network: SlowFastDetection, clip_NCTHW: np.ndarray) -> np.ndarray:
+    """Scores as stages/persons.py has them made: the map of a clip, boxes in 0..1 of its picture, their logits."""
+    with torch.inference_mode():
+        map_NCSHW = network.encode(torch.from_numpy(clip_NCTHW)).map_NCSHW.mean(dim=2)
+    boxes_N4 = np.array(BOXES_M5, np.float32)[:, 1:] / 256
+    _, logits_NK = BoxFeatures(network)(map_NCSHW[0].numpy(), boxes_N4, (256, 256))
+    assert logits_NK is not None
+    scores_NK: np.ndarray = 1 / (1 + np.exp(-logits_NK))
+    return scores_NK
+
+
 @pytest.mark.parametrize("name", GOLDEN)
 def test_it_gives_the_references_numbers(name: str) -> None:
     network, golden = create(name).eval(), GOLDEN[name]
@@ -112,6 +124,9 @@ def test_it_gives_the_references_numbers(name: str) -> None:
     with torch.inference_mode():
         inputs = [torch.from_numpy(noise), *([torch.tensor(BOXES_M5)] if is_detection else [])]
         outputs = network(*inputs).numpy()
+    if is_detection:
+        assert isinstance(network, SlowFastDetection)
+        np.testing.assert_allclose(through_the_person_branch(network, noise), outputs, atol=1e-5)
     assert outputs.shape == ((4, 80) if is_detection else (1, 400))
     assert outputs.mean() == pytest.approx(golden["mean"], abs=1e-5)
     assert outputs.std(ddof=1) == pytest.approx(golden["std"], abs=1e-5)

@@ -196,3 +196,39 @@ def test_windows_of_a_run_cut_out_are_those_of_the_whole(windowed: Inference) ->
     assert_close(found.features_SC, by_hand(windowed, frames_THWC)[5:9])
     ended = pushed(open_stream(windowed, cut=True), frames_THWC[16:], [5])
     assert_close(ended.features_SC, by_hand(windowed, frames_THWC)[5:])
+
+
+# Clips about key frames
+
+
+def reference_sequence(centre: int, clip_frames: int, count: int) -> list[int]:
+    """PySlowFast's get_sequence with a sampling rate of 1: of our frames every one is a sample."""
+    half = clip_frames // 2
+    return [min(max(index, 0), count - 1) for index in range(centre - half, centre + half)]
+
+
+@pytest.mark.parametrize("every", [3, 12, 20, 50])
+@pytest.mark.parametrize("count", [1, 20, 51, 100])
+@pytest.mark.parametrize("chunk_frames", [1, 4])
+def test_a_clip_is_about_its_key_frame_and_clamped_at_the_ends(every: int, count: int, chunk_frames: int) -> None:
+    network = Clips()
+    enliven(network)
+    inference = Inference(network, contract=network.contract.on_key_frames(every))
+    frames_THWC = frames(count)
+    found = pushed(open_stream(inference, chunk_frames=chunk_frames * every), frames_THWC, [7, 1, 30])
+    clips = [frames_THWC[reference_sequence(centre, 12, count)] for centre in range(0, count, every)]
+    with torch.inference_mode():
+        expected_NC = network.encode(torch.cat([normalised(clip) for clip in clips])).features_NC.numpy()
+    assert_close(found.features_SC, expected_NC)
+
+
+def test_clips_about_key_frames_do_not_depend_on_where_a_run_begins() -> None:
+    network = Clips()
+    inference = Inference(network, contract=network.contract.on_key_frames(10))
+    frames_THWC = frames(100)
+    whole = pushed(open_stream(inference, chunk_frames=10), frames_THWC, [9])
+    stream = open_stream(inference, cut=True, chunk_frames=20)
+    part = pushed(stream, frames_THWC[40:76], [11], end=False)
+    first = 4 + stream.first_step
+    assert_close(part.features_SC, whole.features_SC[first : first + len(part.features_SC)])
+    assert len(part.features_SC) == 3 and first == 5  # the clip of key frame 70 ends with frame 75

@@ -4,7 +4,7 @@ Shape letters: N clips or runs, C channels, T frames, H rows, W columns, S steps
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class Contract:
     stride: int  # frames a step
     dense: bool  # runs along a whole recording, each frame computed once; else clip by clip, each step its window
     halo_before: int  # frames it sees before the first frame that a step owns
-    halo_after: int  # frames it sees after the last frame that a step owns
+    halo_after: int  # frames it sees after the last frame that a step owns; below 0 if it does not see all it owns
     square: bool  # takes pictures of short_side x short_side only
     size_multiple: int  # height and width should be multiples of this, pixels
     map_stride: int  # pixels from one cell of the feature map to the next
@@ -34,6 +34,16 @@ class Contract:
     def receptive_field(self) -> int:
         """Frames that one step sees."""
         return self.halo_before + self.stride + self.halo_after
+
+    def on_key_frames(self, every: int) -> "Contract":
+        """Of a network for boxes: clip by clip, a step for each key frame, which is the first frame that it owns.
+
+        A clip begins half its length before the key frame, as in PySlowFast (slowfast.datasets.utils.get_sequence).
+        """
+        before = self.clip_frames // 2
+        return replace(
+            self, dense=False, stride=every, halo_before=before, halo_after=self.clip_frames - before - every
+        )
 
 
 class Encoded(NamedTuple):

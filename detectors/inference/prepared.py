@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detectors.backbones.contract import Backbone
+from detectors.backbones.contract import Backbone, Contract
 from detectors.dense.carry import Carry
 from detectors.dense.form import Dense
 
@@ -48,8 +48,10 @@ class Inference:
         device: torch.device | str = "cpu",
         precision: Precision = "auto",
         compile_mode: Compile = "off",
+        contract: Contract | None = None,
     ) -> None:
-        self.contract = backbone.contract
+        """`contract`: how it is run, if not as it asks for."""
+        self.contract = contract or backbone.contract
         self.device = torch.device(device)
         self.dtype = compute_dtype(device, precision)
         # The head stays float32: it costs nothing and decides the scores.

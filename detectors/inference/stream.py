@@ -110,6 +110,7 @@ class WindowedStream(FeatureStream):
         super().__init__(inference, cut=cut, chunk_frames=chunk_frames, maps=maps)
         contract = self.contract
         view = View(contract.stride, contract.halo_before)
+        # Frames that no window sees: before the first one, or between two that are farther apart than they are long.
         self._unused = view.first * contract.stride - contract.halo_before if cut else 0
         self._missing = 0 if cut else contract.halo_before
         self._batch = max(1, chunk_frames // contract.clip_frames)
@@ -124,7 +125,7 @@ class WindowedStream(FeatureStream):
             stride = self.contract.stride
             # What waits begins halo_before frames before the next step.
             self._repeat_last(-(self._count - self.contract.halo_before) % stride)
-            self._repeat_last(self.contract.halo_after)
+            self._repeat_last(max(0, self.contract.halo_after))
         while windows := min(self._windows(), self._batch):
             self._run(windows)
 
@@ -144,7 +145,8 @@ class WindowedStream(FeatureStream):
         stride = self.contract.stride
         frames_THWC = self._show(self.contract.clip_frames + (windows - 1) * stride)
         self._under_way.append(self.inference.run_windows(frames_THWC, maps=self.maps))
-        self._drop(windows * stride)
+        self._unused = max(0, windows * stride - self._count)
+        self._drop(windows * stride - self._unused)
 
 
 def open_stream(

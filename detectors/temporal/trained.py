@@ -1,20 +1,13 @@
-"""A trained detector in one file: weights, how the network is built, its classes, what it was trained on.
+"""A trained detector in one file: weights, how the network is built, its classes, what it was trained on."""
 
-The file is torch's, of tensors and one text; nothing in it is ever run.
-"""
-
-import json
-import warnings
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from detectors.checkpoints import MALFORMED
+from detectors.model_file import load_model, save_model
 from detectors.temporal.networks import NETWORKS
 from detectors.web_file import WeightsError
 
@@ -58,36 +51,17 @@ class Trained:
 def save_trained(trained: Trained, path: Path) -> None:
     """Raises OSError."""
     about = asdict(trained)
-    state = about.pop("state")
-    temp = path.with_name(f".{path.name}.tmp")
-    with temp.open("wb") as file:
-        torch.save({"format": FORMAT, "about": json.dumps(about), "state": state}, file)
-    temp.replace(path)
+    save_model(path, FORMAT, about, about.pop("state"))
 
 
 def load_trained(path: Path) -> Trained:
     """Raises WeightsError with one line if the file is none of ours."""
+    about, state = load_model(path, FORMAT, "detector")
     try:
-        with warnings.catch_warnings(action="ignore"):  # torch's, on what it then refuses
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:  # torch itself does not look at checksums
-                raise ValueError("a checksum is wrong")
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise WeightsError(f"{path} is not a detector that `run.py train` of this version made")
-        trained = _trained(content)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
-    except WeightsError:
-        raise
-    except (*MALFORMED, zipfile.BadZipFile, zlib.error):
+        features = TrainedOn(**about.pop("features"))
+        trained = Trained(**{**about, "class_names": tuple(about["class_names"])}, features=features, state=state)
+    except MALFORMED:
         raise WeightsError(f"{path} is not a detector that `run.py train` made, or it is damaged") from None
     if trained.name not in NETWORKS:
         raise WeightsError(f"{path} holds a {trained.name}, which this version does not know")
     return trained
-
-
-def _trained(content: dict[str, Any]) -> Trained:
-    about = json.loads(content["about"])
-    features = TrainedOn(**about.pop("features"))
-    return Trained(**{**about, "class_names": tuple(about["class_names"])}, features=features, state=content["state"])

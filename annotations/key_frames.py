@@ -1,0 +1,34 @@
+"""Key frames are at k / rate seconds; which times are on none of them, and what rate they would fit."""
+
+from fractions import Fraction
+
+import numpy as np
+
+SAME_S = 1e-3  # times in files are rounded
+USUAL_RATES = (0.1, 0.2, 0.25, 0.5, *map(float, range(1, 31)), 24000 / 1001, 30000 / 1001)
+
+_ROUNDING = 1e-9
+
+
+def key_frame_numbers(times_N: np.ndarray, rate: float) -> np.ndarray:
+    """Of the key frame (N,) nearest to each time, in seconds."""
+    numbers_N: np.ndarray = np.rint(times_N * _exact(rate))
+    return numbers_N
+
+
+def are_on_key_frames(times_N: np.ndarray, rate: float) -> np.ndarray:
+    """Whether each time (N,), in seconds, is that of a key frame."""
+    apart_s_N = np.abs(times_N - key_frame_numbers(times_N, rate) / _exact(rate))
+    on_N: np.ndarray = apart_s_N <= SAME_S + _ROUNDING
+    return on_N
+
+
+def fitting_rate(times_N: np.ndarray) -> float | None:
+    """The first usual rate that has a key frame at each of the times, None if there is none."""
+    times = np.unique(times_N)
+    return next((rate for rate in USUAL_RATES if are_on_key_frames(times, rate).all()), None)
+
+
+def _exact(rate: float) -> float:
+    """As key frames are sampled."""
+    return float(Fraction(rate).limit_denominator(1001))
