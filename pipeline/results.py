@@ -90,10 +90,11 @@ class Results:
         return {path.stem: one for path, one in zip(paths, found, strict=True) if one is not None}
 
     def describe(self, about: Mapping[str, Any]) -> None:
-        """Write run.json."""
+        """Write run.json. Raises StopRun."""
         temp = self.folder / f".run.json.{os.getpid()}"
-        temp.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        publish(temp, self.folder / "run.json")
+        with storing(self.folder):
+            temp.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            publish(temp, self.folder / "run.json")
 
     def clear_spool(self, part: str) -> None:
         shutil.rmtree(self.spool_folder(part), ignore_errors=True)

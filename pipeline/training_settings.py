@@ -56,7 +56,7 @@ class FinetuneSettings(Settings):
 class HeadTrainingSettings(Settings):
     """A head that tells what people do (detectors.persons.trained_head); epochs and rates are those of `training`."""
 
-    hidden: int = Field(0, ge=0, description="units of a layer between features and classes; 0: none, a linear head")
+    hidden: int = Field(256, ge=0, description="units of a layer between features and classes; 0: none, a linear head")
     dropout: Fraction01 = Field(0.5, lt=1, description="share of the features that a step does without")
     batch: Positive = Field(256, description="people in a step")
 

@@ -20,9 +20,15 @@ from stages.build import build_stages
 from stages.compose import Clip, compose
 
 ROOT = Path(__file__).resolve().parent.parent
-SETTINGS = ("backbone.precision=float32", "frames.short_side=64", "segments.length_s=6", "localizer.nms.min_score=0.0")
+SETTINGS = (
+    *("backbone.precision=float32", "frames.short_side=64", "segments.length_s=6", "localizer.nms.min_score=0.0"),
+    # The best label of every person, however unsure: no row hangs on a threshold.
+    *("persons=on", "persons.detector.min_score=0.05", "persons.tracking.low_score=0.05"),
+    *("persons.tracking.high_score=0.1", "persons.actions.min_score=0.0", "persons.actions.labels_per_person=1"),
+    *("persons.tubes.start_score=0.0", "persons.tubes.keep_score=0.0"),
+)
 
-SegmentRow = tuple[str, str, float, float, float]
+Row = tuple[str, str, float, float, float]
 
 
 def make_archive(folder: Path) -> Path:
@@ -87,10 +93,23 @@ def start(
     )
 
 
-def segments(out: Path) -> list[SegmentRow]:
+def segments(out: Path) -> list[Row]:
     """Rows of `segments` by video, label and time."""
     query = f"select video, label, start_s, stop_s, score from '{out}/segments/*.parquet' order by all"
     return duckdb.connect().sql(query).fetchall()
+
+
+def people(out: Path) -> list[Row]:
+    """Rows of `persons` and `tubes`: video, who and what, then numbers."""
+    persons = (
+        "select video, concat_ws(' ', time_s, track_id, label) as what, x1, y1, x2, y2, person_score, score "
+        f"from '{out}/persons/*.parquet'"
+    )
+    tubes = (
+        "select video, concat_ws(' ', track_id, label) as what, start_s, stop_s, score, 0, 0, 0 "
+        f"from '{out}/tubes/*.parquet'"
+    )
+    return duckdb.connect().sql(f"({persons}) union all ({tubes}) order by all").fetchall()
 
 
 def videos(out: Path) -> list[tuple[object, ...]]:
@@ -101,10 +120,12 @@ def videos(out: Path) -> list[tuple[object, ...]]:
 
 def assert_same_tables(out: Path, expected: Path, *, but_for: str = "") -> None:
     """Spans within 1e-3 s, scores within 1e-3; no row twice, none missing, no temp file among the parts."""
-    rows, wanted = ([row for row in segments(place) if row[0] != but_for] for place in (out, expected))
-    assert [row[:2] for row in rows] == [row[:2] for row in wanted]
-    np.testing.assert_allclose([row[2:] for row in rows], [row[2:] for row in wanted], atol=1e-3)
+    for table in (segments, people):
+        rows, wanted = ([row for row in table(place) if row[0] != but_for] for place in (out, expected))
+        assert [row[:2] for row in rows] == [row[:2] for row in wanted]
+        np.testing.assert_allclose([row[2:] for row in rows], [row[2:] for row in wanted], atol=1e-3)
     of_videos = [[row for row in videos(place) if row[0] != but_for] for place in (out, expected)]
     assert of_videos[0] == of_videos[1]
-    assert {path.suffix for table in ("videos", "segments") for path in (out / table).iterdir()} == {".parquet"}
+    tables = ("videos", "segments", "persons", "tubes")
+    assert {path.suffix for table in tables for path in (out / table).iterdir()} == {".parquet"}
     assert not (out / "_spool").exists() and not (out / "_temp").exists()

@@ -17,7 +17,7 @@ from detectors.persons.motion import Motion, after, first_seen, seen_at, surpris
 
 SIZE_SPREAD = 0.15  # of the logarithm of a person's size between boxes; misses are frequent, so it is Laplace's
 USUAL_DIFFERENCE = 0.06  # in looks: less speaks for a link, more against it
-MOST_BY_LOOKS = 3.0  # that looks can add to the cost of a link or take from it
+MOST_BY_LOOKS = 5.0  # that looks can add to the cost of a link
 NEWS = 0.5  # share of the latest box in what is known of a track's size and looks
 _Rows = TypeVar("_Rows", Motion, "_Known")
 
@@ -27,6 +27,7 @@ class LinkSettings:
     """Which links may be made."""
 
     max_gap_s: float
+    max_cost: float
     speed: float
     looks_weight: float
 
@@ -71,12 +72,12 @@ class Following:
             self._known, self._motion = _picked(self._known, goes_on_K), _picked(self._motion, goes_on_K)
         self._motion = after(self._motion, elapsed_s, self._known.size_K, self._settings.speed)
 
-    def link(self, rows_R: np.ndarray, among_K: np.ndarray, max_cost: float) -> tuple[np.ndarray, np.ndarray]:
+    def link(self, rows_R: np.ndarray, among_K: np.ndarray, extra_cost_R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of these rows those that go on with one of the tracks `among_K`, and the numbers of their tracks."""
         tracks = np.flatnonzero(among_K)
         if len(tracks) and len(rows_R):
-            track_P, row_P, cost_P = self._links(tracks, rows_R, max_cost)
-            chosen = _cheapest(track_P, row_P, cost_P, max_cost)
+            track_P, row_P, cost_P = self._links(tracks, rows_R, extra_cost_R)
+            chosen = _cheapest(track_P, row_P, cost_P, self._settings.max_cost)
             tracks, rows_R = track_P[chosen], row_P[chosen]
             self._go_on(tracks, rows_R)
             return rows_R, self.numbers[tracks]
@@ -98,21 +99,20 @@ class Following:
         return known, first_seen(self._seen.place_N2[rows_R], size_R, self._settings.speed)
 
     def _links(
-        self, tracks: np.ndarray, rows_R: np.ndarray, max_cost: float
+        self, tracks: np.ndarray, rows_R: np.ndarray, extra_cost_R: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Tracks, rows and costs (P,) of the links that cost less than `max_cost`."""
         known, seen, settings = self._known, self._seen, self._settings
         motion = _picked(self._motion, tracks)
-        most_surprise = max_cost + MOST_BY_LOOKS
+        most_surprise = settings.max_cost + settings.looks_weight * USUAL_DIFFERENCE
         near = within_reach(motion, known.size_K[tracks], seen.place_N2[rows_R], most_surprise)
         track_P, row_P = tracks[near[0]], rows_R[near[1]]
         size_P, seen_size_P = known.size_K[track_P], seen.size_N[row_P]
         cost_P = surprise(_picked(motion, near[0]), size_P, seen.place_N2[row_P], seen_size_P)
-        cost_P += np.abs(np.log(seen_size_P / size_P)) / SIZE_SPREAD
+        cost_P += extra_cost_R[near[1]] + np.abs(np.log(seen_size_P / size_P)) / SIZE_SPREAD
         difference_P = 1 - similarity(known.looks_KL[track_P], seen.looks_NL[row_P])
-        by_looks_P = settings.looks_weight * (difference_P - USUAL_DIFFERENCE)
-        cost_P += np.clip(by_looks_P, -MOST_BY_LOOKS, MOST_BY_LOOKS)
-        is_cheap_P = cost_P < max_cost
+        cost_P += np.minimum(settings.looks_weight * (difference_P - USUAL_DIFFERENCE), MOST_BY_LOOKS)
+        is_cheap_P = cost_P < settings.max_cost
         return track_P[is_cheap_P], row_P[is_cheap_P], cost_P[is_cheap_P]
 
     def _go_on(self, tracks: np.ndarray, rows_R: np.ndarray) -> None:

@@ -53,4 +53,4 @@ def _pixels(places: np.ndarray, length: int) -> np.ndarray:
 def _shares(values_NP: np.ndarray, bins: int) -> np.ndarray:
     """Each value of 0..1 shared between the two bins beside it: float32 (N, P, B)."""
     off_NPB = np.clip(values_NP, 0, 1)[..., None] * (bins - 1) - np.arange(bins, dtype=np.float32)
-    return np.maximum(0, 1 - np.abs(off_NPB))
+    return np.asarray(np.maximum(0, 1 - np.abs(off_NPB)))

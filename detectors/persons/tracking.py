@@ -18,14 +18,7 @@ NO_TRACK = -1
 UPPER_BODY = 0.25  # of a box from its top: where its person is said to be, since legs are hidden more often
 LEAST_SIZE = 0.01  # heights of the picture
 SAME_PERSON = 0.6  # of the smaller of two boxes that lies in the other: both may be of one person
-REPEATED_COST = 2.0  # added to a link of a box that may be of the same person as a better one
-
-
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    high_score: float
-    low_score: float
-    max_cost: float
+REPEATED_COST = 3.0  # added to a link of a box that may be of the same person as a better one
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,16 +51,17 @@ def track(
     """Track number (N,) of each box; -1 of low ones that fit no track and of repeated ones of a person that has one.
 
     `frame_N` ascends; boxes are in 0..1 of a picture `aspect` times as wide as high. Numbers are 0, 1, 2, ... by first
-    appearance, from left to right where it is the same. The order of boxes within a key frame does not matter.
+    appearance, from left to right where it is the same. The order of boxes within a key frame does not matter. Without
+    looks (L = 0) boxes are linked by place and size alone.
     """
-    settings = _Settings(high_score, low_score, max_cost)
-    links = LinkSettings(max_gap_s=max_gap_s, speed=speed, looks_weight=looks_weight)
+    looks_weight = looks_weight if looks_NL.shape[1] else 0.0
+    links = LinkSettings(max_gap_s=max_gap_s, max_cost=max_cost, speed=speed, looks_weight=looks_weight)
     order_N = np.lexsort((scores_N, *boxes_N4.T[::-1], frame_N))
     boxes_N4, scores_N = boxes_N4[order_N].astype(np.float64), scores_N[order_N]
     seen = _seen(boxes_N4, looks_NL[order_N], aspect)
     frames = _frames(times_F, frame_N, boxes_N4, scores_N, cuts_M)
-    numbers_N = _follow(Following(seen, links), frames, len(frame_N), settings)
-    _lead_back(Following(seen, links), reversed(frames), numbers_N, settings)
+    numbers_N = _follow(Following(seen, links), frames, len(frame_N), high_score, low_score)
+    _lead_back(Following(seen, links), reversed(frames), numbers_N, low_score)
     tracks_N = np.empty_like(numbers_N)
     tracks_N[order_N] = _by_appearance(numbers_N)
     return tracks_N
@@ -108,21 +102,20 @@ def _same_person(boxes_R4: np.ndarray) -> np.ndarray:
     return is_same_RR | is_same_RR.T
 
 
-def _follow(following: Following, frames: Iterable[_Frame], count: int, settings: _Settings) -> np.ndarray:
+def _follow(
+    following: Following, frames: Iterable[_Frame], count: int, high_score: float, low_score: float
+) -> np.ndarray:
     """Numbers (N,) of tracks in the order in which they began."""
     numbers_N, begun = np.full(count, NO_TRACK, np.int64), 0
     for frame in frames:
         following.move_on(frame.time_s, frame.shot)
         is_same_RR = _same_person(frame.boxes_R4)
-        is_repeated_R = (is_same_RR & (frame.scores_R > frame.scores_R[:, None])).any(axis=1)
-        is_high_R, is_low_R = frame.scores_R >= settings.high_score, frame.scores_R >= settings.low_score
+        is_better_RR = is_same_RR & (frame.scores_R > frame.scores_R[:, None])
+        extra_cost_R = np.where(is_better_RR.any(axis=1), REPEATED_COST, 0.0)
+        is_high_R, is_low_R = frame.scores_R >= high_score, frame.scores_R >= low_score
         is_free_K = np.ones(len(following.numbers), bool)
-        for is_next_R, max_cost in (
-            (is_high_R & ~is_repeated_R, settings.max_cost),
-            (is_low_R & ~is_high_R & ~is_repeated_R, settings.max_cost),
-            (is_low_R & is_repeated_R, settings.max_cost - REPEATED_COST),
-        ):
-            rows, numbers = following.link(frame.rows_R[is_next_R], is_free_K, max_cost)
+        for is_next_R in (is_high_R, is_low_R & ~is_high_R):
+            rows, numbers = following.link(frame.rows_R[is_next_R], is_free_K, extra_cost_R[is_next_R])
             numbers_N[rows] = numbers
             is_free_K &= ~np.isin(following.numbers, numbers)
         begins = _beginning(is_high_R, numbers_N[frame.rows_R] != NO_TRACK, is_same_RR, frame.scores_R)
@@ -145,7 +138,7 @@ def _beginning(
     return begins
 
 
-def _lead_back(following: Following, frames: Iterable[_Frame], numbers_N: np.ndarray, settings: _Settings) -> None:
+def _lead_back(following: Following, frames: Iterable[_Frame], numbers_N: np.ndarray, low_score: float) -> None:
     """Give the numbers of tracks to boxes without one that led to their first box."""
     first_rows = np.full(numbers_N.max(initial=NO_TRACK) + 1, len(numbers_N))
     tracked = np.flatnonzero(numbers_N != NO_TRACK)
@@ -156,9 +149,9 @@ def _lead_back(following: Following, frames: Iterable[_Frame], numbers_N: np.nda
         rows = frame.rows_R[has_track_R]
         following.take(rows, numbers_N[rows])
         is_repeated_R = _same_person(frame.boxes_R4)[:, has_track_R].any(axis=1)
-        is_free_R = ~has_track_R & ~is_repeated_R & (frame.scores_R >= settings.low_score)
+        is_free_R = ~has_track_R & ~is_repeated_R & (frame.scores_R >= low_score)
         begins_later_K = first_rows[following.numbers] > frame.rows_R[-1]
-        rows, numbers = following.link(frame.rows_R[is_free_R], begins_later_K, settings.max_cost)
+        rows, numbers = following.link(frame.rows_R[is_free_R], begins_later_K, np.zeros(is_free_R.sum()))
         numbers_N[rows] = numbers
 
 
