@@ -1,6 +1,6 @@
 """What an engine expects of the stages it runs; their makers are in stages/, which the pipeline does not know."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,7 @@ from pipeline.records import (
     Video,
 )
 from pipeline.settings import Config
-from pipeline.spool import SegmentResult
+from pipeline.spool import SegmentResult, features_key
 
 
 class Probe(Protocol):
@@ -76,8 +76,14 @@ class FeatureStages:
     decode: Decode
     features: Features
     step_s: float  # of the backbone's grid
-    features_hash: str  # of all that determines features, but for the video
+    features_hash: str  # of all that determines features, but for the video and what is given of its people
     cache: Path  # folder of features that are kept
+    given: Callable[[str], str] | None  # by a video's key: hash of its people, if they are given instead of found
+
+    def key_of(self, video: Video) -> str:
+        """Of all that determines the video's features."""
+        given = "" if self.given is None else f" {self.given(video.key)}"
+        return features_key(self.features_hash, f"{video.fingerprint}{given}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from pipeline.job import Job
 from pipeline.progress import Progress
 from pipeline.records import Failure, Source, Video
 from pipeline.settings import Config
-from pipeline.spool import features_key
 
 FeatureStageMaker = Callable[[Config], FeatureStages]
 
@@ -43,7 +42,7 @@ def extract(
     extracted: dict[str, Extracted] = {}
 
     def ended(source: Source, video: Video | None, failures: tuple[Failure, ...]) -> None:
-        cached = None if video is None else cache.cached(features_key(stages.features_hash, video.fingerprint))
+        cached = None if video is None else cache.cached(stages.key_of(video))
         features = None if cached is None else replace(cached, video=source.key, uri=source.uri)
         if features is None and not failures:
             failures = (Failure(source.key, "cache", "Vanished", "its features were removed from the cache meanwhile"),)

@@ -13,7 +13,7 @@ from pipeline.plan import segments_of
 from pipeline.progress import Progress
 from pipeline.records import Failure, Outcome, Segment, Source, StageTimes, Video
 from pipeline.selection import content_of
-from pipeline.spool import DamagedSegments, features_key, read_account, spool_name
+from pipeline.spool import DamagedSegments, read_account, spool_name
 
 Ended = Callable[[Source, Video | None, tuple[Failure, ...]], None]
 
@@ -61,7 +61,7 @@ class Job:
 
     def open_video(self, source: Source, video: Video) -> None:
         """Plan a probed video; segments that an earlier run did count as done."""
-        key = features_key(self.stages.features_hash, video.fingerprint)
+        key = self.stages.key_of(video)
         cached = None if self.cache is None else self.cache.cached(key)
         work = self._work_of(source, video, key) if cached is None else _cached_work(source, video, key, cached)
         if self.retry_lost and (cached is None or cached.failures):

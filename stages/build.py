@@ -20,6 +20,8 @@ from stages.build_persons import (
     build_persons,
     build_track,
     contract_for,
+    detector_digests,
+    given_people,
     halo,
     key_sampling,
     person_class_names,
@@ -84,8 +86,9 @@ def build_feature_stages(config: Config) -> FeatureStages:
             persons=build_persons(config, backbone, step_s),
         ),
         step_s=step_s,
-        features_hash=config.features_hash(" ".join([backbone_digest(config), *person_digests(config).values()])),
+        features_hash=config.features_hash(" ".join([backbone_digest(config), *detector_digests(config).values()])),
         cache=weights.cache_folder() / FOLDER,
+        given=given_people(config),
     )
 
 

@@ -1,5 +1,6 @@
 """From a config to the stages of the person branch."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -123,13 +124,26 @@ def person_class_names(config: Config, backbone: Backbone) -> tuple[str, ...] | 
 
 def person_digests(config: Config) -> dict[str, str]:
     """What determines boxes beside the settings: weights, or a file of boxes."""
-    if not config.persons.is_on:
-        return {}
+    if config.persons.is_on and config.persons.detector.boxes is not None:
+        return {"boxes_hash": boxes_in(Path(config.persons.detector.boxes)).digest}
+    return detector_digests(config)
+
+
+def detector_digests(config: Config) -> dict[str, str]:
+    """The same where people are found, not given."""
     detector = config.persons.detector
-    if detector.boxes is not None:
-        return {"boxes_hash": boxes_in(Path(detector.boxes)).digest}
+    if not config.persons.is_on or detector.boxes is not None:
+        return {}
     name = detector.weights
     return {"person_weights_hash": name if name == persons.RANDOM else weights.digest(name)}
+
+
+def given_people(config: Config) -> Callable[[str], str] | None:
+    """Hash of the people that a file of boxes gives for a video, by its key; None where they are found."""
+    detector = config.persons.detector
+    if not config.persons.is_on or detector.boxes is None:
+        return None
+    return BoxFile(Path(detector.boxes)).digest_of
 
 
 def _for_boxes(backbone: Backbone) -> bool:

@@ -54,6 +54,12 @@ def test_a_walking_person_is_no_cut() -> None:
     assert found(_walking(18)) == []
 
 
+def test_somebody_who_is_suddenly_there_is_no_cut() -> None:
+    frames = np.full((40, 60, 100, 3), 120.0)
+    frames[20:, 20:40, 40:48] = 30
+    assert found(frames) == []
+
+
 @pytest.mark.parametrize("length", [1, 3, CONTEXT - 1])
 def test_a_flash_is_no_cut(length: int) -> None:
     frames = shot(1, 60)
@@ -80,7 +86,7 @@ def test_a_frame_mixed_of_both_shots_leaves_one_cut() -> None:
 
 
 def test_a_cut_in_the_dark_is_found() -> None:
-    assert found(np.concatenate([shot(1, 20) / 6, shot(2, 20) / 6])) == [20]
+    assert found(np.concatenate([shot(1, 20) / 25, shot(2, 20) / 25])) == [20]
 
 
 def test_of_too_few_frames_none_is_a_cut() -> None:

@@ -114,8 +114,8 @@ def test_a_low_box_goes_on_with_a_track_but_begins_none() -> None:
 
 
 def test_a_high_box_goes_before_a_low_one_that_fits_better() -> None:
-    somebody, near, exact = person([0.0], 0.3), person([1.0], 0.32), person([1.0], 0.3, score=0.15, top=0.51)
-    assert tracks_of(somebody, near, exact)[:2] == [[0], [0]]
+    somebody, aside, exact = person([0.0], 0.3), person([1.0], 0.42), person([1.0], 0.3, score=0.15)
+    assert tracks_of(somebody, aside, exact) == [[0], [0], [NO_TRACK]]
 
 
 def test_low_boxes_that_led_to_the_first_high_one_belong_to_its_track() -> None:
@@ -132,6 +132,19 @@ def test_a_second_box_on_the_same_person_begins_no_track() -> None:
     whole, upper_half = person(times_s, 0.3, score=0.6), person(times_s, 0.3, score=0.8, height=HEIGHT / 2)
     whole_tracks, half_tracks = tracks_of(whole, upper_half)
     assert set(whole_tracks + half_tracks) == {0, NO_TRACK}
+
+
+def test_a_second_box_on_somebody_is_nobody_who_was_near() -> None:
+    """Neither who was near before nor, going back in time, who is near later."""
+    stays, second = person(seconds(0, 1, 2), 0.3), person([1.0], 0.33, score=0.15, looks=(0.92, 0.39))
+    near_before, near_after = person([0.0], 0.4, looks=(0.5, 0.866)), person([2.0], 0.4, looks=(0.92, 0.39))
+    assert tracks_of(stays, second, near_before) == [[0] * 3, [NO_TRACK], [1]]
+    assert tracks_of(stays, second, near_after) == [[0] * 3, [NO_TRACK], [1]]
+
+
+def test_somebody_four_times_as_tall_is_somebody_else() -> None:
+    far, close = person(seconds(0, 1), 0.5, height=0.2, top=0.3), person(seconds(2, 3), 0.5, height=0.8, top=0.15)
+    assert tracks_of(far, close) == [[0, 0], [1, 1]]
 
 
 def test_somebody_half_hidden_keeps_a_track_that_is_older() -> None:

@@ -32,6 +32,7 @@ CHANNELS = 12
 CLASSES = ("sit", "talk", "wave")
 IDS = (4, 7, 9)
 BOXES = ((0.1, 0.1, 0.4, 0.9), (0.5, 0.1, 1 / 3 + 0.5, 0.9))
+OTHERS = tuple((*box[:3], 0.7) for box in BOXES)
 
 
 def labelled(*rows: tuple[str, float, Sequence[float], int], empty: Sequence[Frame] = ()) -> LabelledBoxes:
@@ -222,16 +223,16 @@ def train_on(place: Path, *overrides: str, annotations: str = "train.csv") -> Re
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Two recordings with two people every half second, a cache of its own, and a head trained on the first."""
+    """The same recording twice, with two people every half second, who differ; a head trained on the first; a cache."""
     folder = tmp_path_factory.mktemp("head")
     rng = np.random.default_rng(0)
     (folder / "videos").mkdir()
-    for name, video, frames in (("train", "first", 75), ("validation", "second", 76)):
-        record(folder / "videos" / f"{video}.mp4", frames=frames, size=(96, 64))
+    for name, video, boxes in (("train", "first", BOXES), ("validation", "second", OTHERS)):
+        record(folder / "videos" / f"{video}.mp4", frames=75, size=(96, 64))
         rows = [
             f"{video},{time / 2},{','.join(map(str, box))},{action}"
             for time in range(6)
-            for box in BOXES
+            for box in boxes
             for action in sorted(rng.choice([1, 2, 3], size=rng.integers(1, 3), replace=False))
         ]
         (folder / f"{name}.csv").write_text("\n".join([*rows, f"{video},9,0,0,1,1,1", f"{video},10"]))
