@@ -102,6 +102,7 @@ def next_steps(out: Path) -> str:
         code = f'import duckdb; duckdb.read_parquet({source}).query("actions", "{query}").show()'
         lines += ["", f"# {title}", f"uv run python -c {shlex.quote(code)}"]
     lines += ["", "# your own videos", "uv run run.py detect FOLDER --out out/mine"]
+    lines += ["", "# and the people in them, one by one", "uv run run.py detect FOLDER --out out/mine --set persons=on"]
     return "\n".join(lines)
 
 

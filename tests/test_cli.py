@@ -21,7 +21,7 @@ from run import app
 from stages.write import Write
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("detect", "plan", "demo", "bench", "backbones", "weights")
+COMMANDS = ("detect", "plan", "render", "train", "evaluate", "export", "demo", "bench", "backbones", "weights")
 
 
 def call(*arguments: object) -> Result:

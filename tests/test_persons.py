@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
@@ -11,14 +12,17 @@ import torch
 from networks import lively
 from recordings import record
 
-from detectors import backbones
+from detectors import backbones, weights
 from detectors.backbones.slowfast import SlowFastDetection
 from pipeline.config import ConfigError, load_config
 from pipeline.contracts import FeatureStages
 from pipeline.plan import segments_of
-from pipeline.records import DecodeReport, FrameChunk, PersonBoxes, Source, Video
+from pipeline.records import DecodeReport, FrameChunk, KeyFrames, PersonBoxes, Segment, Source, Video
 from stages.build import build_feature_stages
+from stages.decode import Decode, Sampling
 from stages.persons import Around
+from stages.picture import Size
+from stages.probe import Probe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -161,6 +165,47 @@ def test_the_decoder_gives_the_halo_that_people_need(tmp_path: Path) -> None:
         return sum(item.frames for item in stages.decode(segment) if isinstance(item, DecodeReport))
 
     assert frames("persons.window_s=0") <= frames("persons.window_s=2")
+
+
+# With real weights
+
+
+def clip_of(name: str, start_s: float) -> np.ndarray:
+    """Three seconds of a sample, 128x128."""
+    path = weights.fetch(name)
+    video = Probe()(Source(name, str(path), path.stat().st_size))
+    decode = Decode(Sampling(Fraction(25), 0, 0, 75, Size(128, "squash")))
+    chunk = next(iter(decode(Segment(video, 0, start_s, start_s + 3.0, is_last=False))))
+    assert isinstance(chunk, FrameChunk)
+    return chunk.frames_THWC
+
+
+@pytest.mark.network
+def test_what_a_person_does_is_told_by_their_side_of_the_picture(tmp_path: Path) -> None:
+    """Of two clips side by side, each half's scores are those of its clip beside nothing, not those of the other."""
+    halves = ((0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0))
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("".join(f"a.mp4,1,{','.join(map(str, half))},1\n" for half in halves))
+    overrides = ["persons=on", "backbone.precision=float32", f"persons.detector.boxes={boxes}"]
+    stages = build_feature_stages(load_config("kinetics400", overrides))
+    stages.features.setup(1)
+    segment = Segment(probed(record(tmp_path / "a.mp4", frames=75), stages), 0, 0.0, 3.0, is_last=True)
+
+    def scores(left_THWC: np.ndarray, right_THWC: np.ndarray) -> np.ndarray:
+        key_frames = KeyFrames(np.zeros((1, 300, 300, 3), np.uint8), np.array([1.0]))
+        frames_THWC = np.concatenate([left_THWC, right_THWC], axis=2)
+        chunk = FrameChunk("a.mp4", frames_THWC, np.arange(75) / 25, key_frames)
+        found = stages.features(segment, [chunk, DecodeReport(end_s=3.0)]).people
+        assert found is not None and found.logits_NK is not None
+        return found.logits_NK[np.argsort(found.boxes_N4[:, 0])]
+
+    people_THWC, street_THWC = clip_of("sample_people", 3.0), clip_of("sample_street", 1.0)
+    nothing_THWC = np.zeros_like(people_THWC)
+    both = scores(people_THWC, street_THWC)
+    alone = scores(people_THWC, nothing_THWC)[0], scores(nothing_THWC, street_THWC)[1]
+    alike = np.corrcoef([*both, *alone])[:2, 2:]
+    assert alike.diagonal().min() > 0.8, alike
+    assert alike.diagonal().min() > alike[[0, 1], [1, 0]].max() + 0.5, alike
 
 
 # What cannot run
