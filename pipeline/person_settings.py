@@ -21,12 +21,18 @@ class PersonDetectorSettings(Settings):
 class TrackingSettings(Settings):
     """Who is who on the next key frame (detectors.persons.tracking)."""
 
-    high_score: Fraction01 = Field(0.3, description="of a box that may begin a track; lower ones only go on with one")
-    low_score: Fraction01 = Field(0.1, description="boxes below it are not looked at")
-    max_gap_s: float = Field(5.0, ge=0, le=600, description="a track survives so long without a box")
-    max_cost: float = Field(5.0, gt=0, description="of a link, by motion, size and look together")
-    speed: float = Field(0.6, gt=0, description="of people, heights of their box a second, the usual deviation")
-    looks_weight: float = Field(30.0, ge=0, description="of what people look like in the cost; 0: only motion counts")
+    high_score: Fraction01 = Field(0.3, description="boxes of at least this score may begin a track")
+    low_score: Fraction01 = Field(0.1, description="boxes of at least this score may go on with one")
+    max_gap_s: float = Field(5.0, gt=0, le=60, description="for so long somebody may go unseen")
+    max_cost: float = Field(5.0, gt=0, le=20, description="how improbable a link may be, in nats; higher joins more")
+    speed: float = Field(0.6, gt=0, le=10, description="spread of people's speed, heights of their box a second")
+    looks_weight: float = Field(30.0, ge=0, le=200, description="how much looks count beside place and size; 0: not")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "TrackingSettings":
+        if self.low_score > self.high_score:
+            raise ValueError("persons.tracking.low_score: must not exceed high_score")
+        return self
 
 
 class OwnClassesSettings(Settings):
@@ -74,6 +80,15 @@ class PersonSettings(Settings):
     tracking: TrackingSettings = TrackingSettings()
     actions: PersonActionSettings = PersonActionSettings()
     tubes: TubeSettings = TubeSettings()
+
+    @model_validator(mode="after")
+    def _possible(self) -> "PersonSettings":
+        if self.tracking.max_gap_s < 1 / self.rate:
+            period = f"{1 / self.rate:g} s at this persons.rate"
+            raise ValueError(f"persons.tracking.max_gap_s: must reach to the next key frame, {period}")
+        if self.detector.min_score > self.tracking.low_score:
+            raise ValueError("persons.detector.min_score: must not exceed tracking.low_score, or low boxes are missed")
+        return self
 
     @property
     def is_on(self) -> bool:

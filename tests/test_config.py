@@ -1,5 +1,6 @@
 """Claims about settings: what is refused and in which words, what overrides mean, what a result depends on."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,20 @@ def test_settings_of_a_branch_that_is_off_decide_nothing() -> None:
 def test_the_person_branch_is_a_word_or_a_section(overrides: list[str]) -> None:
     settings = load_config("kinetics400", overrides).persons
     assert settings.is_on and settings.rate == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["persons.tracking.low_score=0.5"], "persons.tracking.low_score: must not exceed high_score"),
+        (["persons.rate=0.1"], "persons.tracking.max_gap_s: must reach to the next key frame, 10 s at this"),
+        (["persons.detector.min_score=0.2"], "persons.detector.min_score: must not exceed tracking.low_score"),
+        (["persons.tubes.keep_score=0.9"], "persons.tubes.keep_score: must not exceed start_score"),
+    ],
+)
+def test_person_settings_that_contradict_each_other_are_refused(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_config("kinetics400", overrides)
 
 
 def test_a_word_that_switches_nothing_is_refused() -> None:
