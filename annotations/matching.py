@@ -22,7 +22,7 @@ def match_videos(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
     names = list(dict.fromkeys(names))
     left_names, left_keys = names, list(dict.fromkeys(keys))
     matched: dict[str, str] = {}
-    for rule in (_as_it_is, _without_suffix, _last_part, _without_prefix):
+    for rule in _RULES:
         names_of, keys_of = _by_rule(left_names, rule), _by_rule(left_keys, rule)
         for form in [form for form in names_of if form in keys_of]:
             name = _only("videos", names_of[form], f"the annotated video {keys_of[form][0]!r}")
@@ -31,6 +31,27 @@ def match_videos(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
         left_names = [name for name in left_names if name not in matched]
         left_keys = [key for key in left_keys if key not in taken]
     return {name: matched[name] for name in names if name in matched}
+
+
+class NamesOf:
+    """Names of videos in a file, to be asked by a key of ours: what fits it does not depend on other keys."""
+
+    def __init__(self, names: Iterable[str], where: str) -> None:
+        """`where`: what messages call the file."""
+        self.where = where
+        names = list(dict.fromkeys(names))
+        self._by_rule = [(rule, _by_rule(names, rule)) for rule in _RULES]
+
+    def __call__(self, key: str) -> str | None:
+        """By the strictest rule of `match_videos` that fits any. Raises AnnotationError where it fits two."""
+        for rule, names_of in self._by_rule:
+            names = names_of.get(rule(key), [])
+            if len(names) > 1:
+                cure = f"write {key!r} there in full"
+                raise AnnotationError(f"{self.where}: {names[0]!r} and {names[1]!r} both fit the video {key!r}; {cure}")
+            if names:
+                return names[0]
+        return None
 
 
 def rename_videos(found: LabelledSpans, key_of: Mapping[str, str]) -> LabelledSpans:
@@ -83,3 +104,6 @@ def _last_part(name: str) -> str:
 
 def _without_prefix(name: str) -> str:
     return _last_part(name).removeprefix(_PREFIX)
+
+
+_RULES: tuple[Callable[[str], str], ...] = (_as_it_is, _without_suffix, _last_part, _without_prefix)  # strictest first

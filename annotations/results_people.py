@@ -51,9 +51,10 @@ def read_people(folder: Path, classes: ActionClasses) -> FoundPeople:
         raise AnnotationError(f"{folder}: persons have rows with a label and no score; run those videos again")
     frames, frame_R = _frames(persons)
     boxes_R4 = _columns(persons, "x1", "y1", "x2", "y2")
+    looked_at = [commit for commit in commits if (folder / "persons" / commit.name).is_file()]
     tubes = parts_of(folder, "tubes", commits)  # of which some are people who do nothing
     return FoundPeople(
-        videos=tuple(dict.fromkeys(read_parts(commits, _VIDEOS).column("video").to_pylist())),
+        videos=tuple(dict.fromkeys(read_parts(looked_at, _VIDEOS).column("video").to_pylist())),
         boxes=_boxes(persons, frames, frame_R, boxes_R4, classes),
         tubes=_tubes(_doing(tubes), persons, frames, frame_R, boxes_R4, classes) if tubes else None,
         other_labels=_other_labels(folder, persons, classes),

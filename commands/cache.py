@@ -1,5 +1,6 @@
 """The commands `cache list` and `cache clear`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,7 +23,7 @@ def cache_list() -> None:
         cache = _cache()
         found, unfinished = holdings(cache)
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-        for name in ("backbone", "weights", "precision", "frames"):
+        for name in ("backbone", "weights", "precision", "frames", "people"):
             table.add_column(name, overflow="fold")
         for name in ("videos", "hours", "size"):
             table.add_column(name, justify="right", no_wrap=True)
@@ -32,7 +33,7 @@ def cache_list() -> None:
             total.videos += one.amount.videos
             total.seconds += one.amount.seconds
             total.size += one.amount.size
-        table.add_row("total", "", "", "", *_amount(total))
+        table.add_row("total", "", "", "", "", *_amount(total))
         console.print(table, highlight=False)
         if unfinished.files:
             _say(f"and {unfinished.files} files of videos that are not finished, {_size(unfinished.size)}")
@@ -61,10 +62,18 @@ def _cache() -> "FeatureCache":
     return FeatureCache(cache_folder() / FOLDER)
 
 
-def _setting(one: "Holding") -> tuple[str, str, str, str]:
+def _setting(one: "Holding") -> tuple[str, str, str, str, str]:
     backbone, frames = one.settings.backbone, one.settings.frames
     pictures = f"{frames['rate']:g}/s, {frames['short_side']} px, {frames['fit']}"
-    return escape(backbone["name"]), escape(backbone["weights"]), backbone["precision"], pictures
+    return escape(backbone["name"]), escape(backbone["weights"]), backbone["precision"], pictures, _people(one)
+
+
+def _people(one: "Holding") -> str:
+    persons = one.settings.persons
+    if persons is None:
+        return "-"
+    given = persons["detector"]["boxes"]
+    return f"{persons['rate']:g}/s, {persons['detector']['name'] if given is None else escape(Path(given).name)}"
 
 
 def _amount(amount: "Amount") -> tuple[str, str, str]:

@@ -7,6 +7,7 @@ import typer
 
 from commands.console import console
 from commands.fetching import fetch_for
+from commands.notices import count, listed, say_notice
 from commands.options import (
     Address,
     ConfigName,
@@ -63,6 +64,7 @@ def run_detection(
     from stages.build import build_stages, resolve
 
     config = resolve(config)
+    say_given_people(config, sources)
     fetch_for(config)
     progress = Progress(console)
     tally = run(
@@ -77,6 +79,20 @@ def run_detection(
     )
     progress.summary(str(out))
     return tally
+
+
+def say_given_people(config: "Config", sources: "list[Source]") -> None:
+    """Of people from a file: whose they are not. Raises AnnotationError where that is not clear."""
+    from stages.box_file import BoxFile
+
+    detector = config.persons.detector
+    if not config.persons.is_on or detector.boxes is None:
+        return
+    others, empty = BoxFile(Path(detector.boxes)).strangers(source.key for source in sources)
+    if others:
+        say_notice(f"left out: people of {count(len(others), 'video')} not among the inputs: {listed(others)}")
+    if empty:
+        say_notice(f"nobody in {count(len(empty), 'video')} that {detector.boxes} does not list: {listed(empty)}")
 
 
 def exit_code(tally: "Tally") -> int:

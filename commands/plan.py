@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from commands.console import console
+from commands.detect import say_given_people
 from commands.options import ConfigName, Exclude, Include, Inputs, Limit, Overrides, read_config, read_sources
 from commands.plain_errors import plain_errors
 
@@ -23,5 +24,7 @@ def plan(
         from pipeline.results import Results
         from stages.build import build_stages, resolve
 
-        stages = build_stages(resolve(settings), Results(Path("out")), run_id="plan")
+        settings = resolve(settings)
+        say_given_people(settings, sources)
+        stages = build_stages(settings, Results(Path("out")), run_id="plan")
         console.print(forecast(sources, stages))

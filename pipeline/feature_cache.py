@@ -30,6 +30,7 @@ class FeatureSettings:
     features_hash: str
     backbone: dict[str, Any]
     frames: dict[str, Any]
+    persons: dict[str, Any] | None = None  # None: people were not looked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pipeline.results import Results, part_name
 from pipeline.spool import SpooledFeatures, SpooledPeople, read_accounts
 
 _TOUCHING_S = 1e-6
+_SEEN = {"rate", "window_s", "detector"}  # of the settings of persons
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,12 @@ class KeepFeatures:
 
     def __init__(self, cache: FeatureCache, stages: FeatureStages) -> None:
         self.cache = cache
+        config = stages.config
         self.settings = FeatureSettings(
             features_hash=stages.features_hash,
-            backbone=stages.config.backbone.model_dump(mode="json"),
-            frames=stages.config.frames.model_dump(mode="json"),
+            backbone=config.backbone.model_dump(mode="json"),
+            frames=config.frames.model_dump(mode="json"),
+            persons=config.persons.model_dump(mode="json", include=_SEEN) if config.persons.is_on else None,
         )
 
     def setup(self) -> None:
@@ -71,7 +74,7 @@ class KeepFeatures:
             pass  # whoever trains on them is to find none that cannot be read
         self.keep(work, account)
         status = "failed" if account.is_empty else "partial" if account.failures else "ok"
-        return Finished(status, 0, account.failures, StageTimes())
+        return Finished(status, {}, account.failures, StageTimes())
 
     def keep(self, work: VideoWork, account: Account) -> None:
         """Raises StopRun when the disk refuses."""
@@ -119,7 +122,7 @@ class WriteTables:
         with _timing(own, "write"):
             self.write(outcome, account.blocks)
         self._clear_spool(outcome)
-        return Finished(outcome.status, 0 if detections is None else len(detections), outcome.failures, own)
+        return Finished(outcome.status, counts(outcome, localized=self.localize is not None), outcome.failures, own)
 
     def _actions(self, account: Account, times: StageTimes) -> Detections:
         if self.localize is None:
@@ -139,6 +142,17 @@ class WriteTables:
 
     def _clear_spool(self, outcome: Outcome) -> None:
         self.results.clear_spool(part_name(outcome.source.uri, outcome.source.key))
+
+
+def counts(outcome: Outcome, *, localized: bool) -> dict[str, int]:
+    """How many there are of what was looked for; a person who does nothing is no tube."""
+    found: dict[str, int] = {}
+    if localized and outcome.detections is not None:
+        found["actions"] = len(outcome.detections)
+    if outcome.people is not None:
+        found["people"] = len(np.unique(outcome.people.tracks.tracks_N))
+        found["tubes"] = int((outcome.people.tubes.labels_U >= 0).sum())
+    return found
 
 
 @contextmanager

@@ -35,6 +35,7 @@ class _Sums:
     seconds: float = 0.0
     segments: int = 0
     frames: int = 0
+    key_frames: int = 0  # at which people are looked for
     pixels: int = 0
 
     def add(self, video: Video, config: Config, step_s: float) -> None:
@@ -44,6 +45,7 @@ class _Sums:
         self.seconds += video.duration_s
         self.segments += count
         self.frames += frames
+        self.key_frames += ceil(video.duration_s * config.persons.rate) if config.persons.is_on else 0
         self.pixels += frames * _pixels(video, config.frames.sampled)
         if len(self.rows) < MOST_ROWS:
             self.rows.append((video, count))
@@ -128,5 +130,7 @@ def _totals(sums: _Sums, config: Config) -> Table:
     table.add_row(
         "frames", f"{sums.frames:,} through the backbone at {config.frames.sampled.rate:g} a second, and its halo"
     )
+    if config.persons.is_on:
+        table.add_row("key frames", f"{sums.key_frames:,} looked at for people, at {config.persons.rate:g} a second")
     table.add_row("work", f"{sums.pixels / 1e9:,.1f} gigapixels; `run.py bench` tells how fast this machine is")
     return table

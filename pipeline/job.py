@@ -128,7 +128,7 @@ class Job:
     def close_video(self, work: VideoWork, finished: Finished) -> None:
         """Book a finished video."""
         self.tally.add_times(finished.times)
-        self._end(work.source, work.video, finished.status, finished.detections, finished.failures)
+        self._end(work.source, work.video, finished.status, finished.found, finished.failures)
 
     def lose_video(self, work: VideoWork, error: BaseException) -> None:
         """Book a video that could not be finished as failed; segments that cannot be read are done again first."""
@@ -152,12 +152,17 @@ class Job:
     def _refuse(self, source: Source, video: Video | None, failures: list[Failure]) -> None:
         print_of_content = video.fingerprint if video else content_of(source)
         self.finish.refuse(Outcome(source, print_of_content, video, None, tuple(failures)))
-        self._end(source, video, "failed", 0, tuple(failures))
+        self._end(source, video, "failed", {}, tuple(failures))
 
     def _end(
-        self, source: Source, video: Video | None, status: str, detections: int, failures: tuple[Failure, ...]
+        self,
+        source: Source,
+        video: Video | None,
+        status: str,
+        found: Mapping[str, int],
+        failures: tuple[Failure, ...],
     ) -> None:
-        self.tally.book(status, detections)
+        self.tally.book(status, found)
         self.progress.video(source.key, status, failures)
         if self.ended is not None:
             self.ended(source, video, failures)

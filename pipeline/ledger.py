@@ -1,7 +1,7 @@
 """What of the work is open, under way and done. Bookkeeping of the driver: small records in, small records out."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Finished:
     """What the driver needs to hear of a finished video."""
 
     status: str
-    detections: int
+    found: Mapping[str, int]  # how many of what
     failures: tuple[Failure, ...]
     times: StageTimes  # of the last step alone
 

@@ -13,9 +13,11 @@ class PersonDetectorSettings(Settings):
     name: str = Field("ssdlite_person", description="an entry of detectors.persons.DETECTORS")
     weights: str = Field("auto", description="a name from `run.py weights list`, a file, auto, or random: to try out")
     boxes: str | None = Field(
-        None, description="a file of people found elsewhere instead (AVA's CSV, or Parquet); no detector runs then"
+        None,
+        description="a file of people found elsewhere instead (AVA's CSV, or Parquet): no detector runs then, and its "
+        "scores decide as a detector's would who begins a track (tracking.high_score)",
     )
-    min_score: Fraction01 = Field(0.1, description="boxes below it are dropped")
+    min_score: Fraction01 = Field(0.1, description="boxes below it are not even kept")
 
 
 class TrackingSettings(Settings):

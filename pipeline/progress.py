@@ -1,6 +1,7 @@
 """What a person sees of a run: live bars on a terminal, plain lines elsewhere, a summary at the end."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ class Tally:
     videos: int = 0  # to do in this run
     earlier: dict[str, int] = field(default_factory=dict)  # committed by earlier runs, by status
     now: dict[str, int] = field(default_factory=dict)  # committed by this run, by status
-    detections: int = 0
+    found: dict[str, int] = field(default_factory=dict)  # how many of what, by this run
     probed: int = 0
     bytes_total: int = 0
     bytes_probed: int = 0
@@ -51,9 +52,10 @@ class Tally:
         """Videos of this plan with that status, earlier runs included."""
         return self.now.get(status, 0) + self.earlier.get(status, 0)
 
-    def book(self, status: str, detections: int) -> None:
+    def book(self, status: str, found: Mapping[str, int]) -> None:
         self.now[status] = self.now.get(status, 0) + 1
-        self.detections += detections
+        for what, count in found.items():
+            self.found[what] = self.found.get(what, 0) + count
 
     def book_earlier(self, row: Any) -> None:
         self.earlier[row["status"]] = self.earlier.get(row["status"], 0) + 1
@@ -139,7 +141,8 @@ class Progress:
         if tally.spooled_s > 0:
             table.add_row("reused", f"{tally.spooled_s / 3600:.2f} h that an earlier run put through the backbone")
         table.add_row("inputs", ", ".join(_counts(tally)) or "none")
-        table.add_row("actions", str(tally.detections))
+        for what, count in tally.found.items():
+            table.add_row(what, f"{count:,}")
         for stage, busy_s in tally.times.busy_s.items():
             waiting_s = tally.times.waiting_s.get(stage)
             waited = "" if waiting_s is None else f", waiting {waiting_s:.1f} s"

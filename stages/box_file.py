@@ -1,17 +1,29 @@
 """People found elsewhere, or annotated, from a file: their boxes on the key frames of each video."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from annotations.errors import AnnotationError
 from annotations.key_frames import SAME_S, are_on_key_frames, fitting_rate
-from annotations.matching import match_videos
+from annotations.matching import NamesOf
 from annotations.person_boxes import PersonBoxFile, read_person_boxes
 from detectors.persons.contract import FoundPeople
 from pipeline.config import ConfigError
 
 _ROUNDING_S = 1e-9
+
+
+class _Given(NamedTuple):
+    boxes: PersonBoxFile
+    name_of: NamesOf
+
+    def rows_of(self, video: str) -> slice:
+        name = self.name_of(video)
+        return slice(0, 0) if name is None else self.boxes.rows_of(self.boxes.videos.index(name))
 
 
 class BoxFile:
@@ -22,37 +34,55 @@ class BoxFile:
 
     def setup(self) -> None:
         """Raises AnnotationError."""
-        self.boxes = boxes_in(self.path)
+        self._given = _given(self.path)
         self._rows: dict[str, slice] = {}
 
     def at(self, video: str, time_s: float) -> FoundPeople:
         """Who is there at an instant, best score first; nobody in a video that the file does not name."""
-        rows = self._rows.get(video) or self._rows.setdefault(video, _rows_of(self.boxes, video))
+        rows = self._rows.get(video) or self._rows.setdefault(video, self._given.rows_of(video))
+        boxes = self._given.boxes
         near = (time_s - SAME_S - _ROUNDING_S, time_s + SAME_S + _ROUNDING_S)
-        first, stop = rows.start + np.searchsorted(self.boxes.times_N[rows], near)
-        order = first + np.argsort(-self.boxes.scores_N[first:stop], kind="stable")
-        return FoundPeople(self.boxes.boxes_N4[order].astype(np.float32), self.boxes.scores_N[order].astype(np.float32))
+        first, stop = rows.start + np.searchsorted(boxes.times_N[rows], near)
+        order = first + np.argsort(-boxes.scores_N[first:stop], kind="stable")
+        return FoundPeople(boxes.boxes_N4[order].astype(np.float32), boxes.scores_N[order].astype(np.float32))
 
     def digest_of(self, video: str) -> str:
         """sha256 of the boxes of a video; needs no setup(). Raises AnnotationError."""
-        boxes = boxes_in(self.path)
-        return boxes.digest_of(_rows_of(boxes, video))
+        given = _given(self.path)
+        return given.boxes.digest_of(given.rows_of(video))
 
+    def strangers(self, videos: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Videos of the file that are none of these, and those of these that are not in it; needs no setup().
 
-def _rows_of(boxes: PersonBoxFile, video: str) -> slice:
-    name = next(iter(match_videos(boxes.videos, [video])), None)
-    return slice(0, 0) if name is None else boxes.rows_of(boxes.videos.index(name))
+        Raises AnnotationError where a video of the file fits two of these: people of one would be drawn into another.
+        """
+        given = _given(self.path)
+        video_of: dict[str, str] = {}
+        unknown = []
+        for video in videos:
+            name = given.name_of(video)
+            if name is None:
+                unknown.append(video)
+            elif video_of.setdefault(name, video) != video:
+                cure = "write both there in full, or leave one out"
+                raise AnnotationError(f"{self.path}: {name!r} fits the videos {video_of[name]!r} and {video!r}; {cure}")
+        return [name for name in given.boxes.videos if name not in video_of], unknown
 
 
 def boxes_in(path: Path) -> PersonBoxFile:
     """The boxes, read once unless something changes there. Raises AnnotationError."""
+    return _given(path).boxes
+
+
+def _given(path: Path) -> _Given:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return _read(path, tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, _: tuple[tuple[str, int, int], ...]) -> PersonBoxFile:
-    return read_person_boxes(path)
+def _read(path: Path, _: tuple[tuple[str, int, int], ...]) -> _Given:
+    boxes = read_person_boxes(path)
+    return _Given(boxes, NamesOf(boxes.videos, str(path)))
 
 
 def check_boxes(path: Path, rate: float) -> None:

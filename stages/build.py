@@ -19,6 +19,7 @@ from pipeline.settings import Config, Sampled
 from stages.build_persons import (
     build_persons,
     build_track,
+    check_detector,
     contract_for,
     detector_digests,
     given_people,
@@ -112,6 +113,7 @@ def resolve_features(config: Config) -> Config:
             backbones.load(config.backbone.name, path)
         except weights.WeightsError as error:
             raise ConfigError(f"backbone.weights: {error}") from None
+    check_detector(config)
     return config
 
 

@@ -57,6 +57,16 @@ def _weights(settings: PersonSettings) -> str:
     )
 
 
+def check_detector(config: Config) -> None:
+    """Try a detector in a file of the user's. Raises ConfigError."""
+    detector = config.persons.detector
+    if config.persons.is_on and detector.boxes is None and Path(detector.weights).is_file():
+        try:
+            persons.load(detector.name, Path(detector.weights))
+        except weights.WeightsError as error:
+            raise ConfigError(f"persons.detector.weights: {error}") from None
+
+
 def contract_for(config: Config, backbone: Backbone, rate: Fraction) -> Contract:
     """How the backbone is run: one made for boxes on clips about the key frames, if people are looked for."""
     if not (config.persons.is_on and _for_boxes(backbone)):

@@ -55,9 +55,10 @@ class Decode:
             samples, keys = self._samples(segment, first, reader.tick), self._key_frames(segment, reader.tick)
             shown = reader.frames_from(floor(first / self.sampling.rate / reader.tick))
             for frame, until in _on_screen(shown):
-                keys.take(frame, until)
                 while samples.take(frame, until):
+                    keys.take(frame, min(until, samples.next_tick))  # no more: one picture may stay for hours
                     yield from stopwatch.pausing(_chunk(segment, samples, keys))
+                keys.take(frame, until)
                 if samples.is_over(until):
                     break
         if samples.filled or keys.filled:
@@ -119,6 +120,11 @@ class _Pictures:
 
     def _begin(self) -> None:
         self._pictures, self.filled = self.picture.room(self.room or 1), 0
+
+    @property
+    def next_tick(self) -> int:
+        """The last tick up to when the next sample is due."""
+        return self.next * self._step.denominator // self._step.numerator
 
     def take(self, frame: Any, until: int) -> bool:
         """Add the frame for every sample before a tick; true once all room is taken: give, then take it again."""

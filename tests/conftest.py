@@ -4,8 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import settings
 from networks import unfilled
 from torch import nn
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of what is tested
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="module")

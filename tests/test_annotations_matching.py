@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotations.errors import AnnotationError
-from annotations.matching import match_videos, rename_videos
+from annotations.matching import NamesOf, match_videos, rename_videos
 from tests.annotation_samples import plain, spans_of
 
 
@@ -66,3 +66,19 @@ def test_matches_are_one_to_one_whatever_the_names(names: list[str], keys: list[
 def test_renamed_videos_keep_their_spans() -> None:
     found = spans_of([(0, 1, 2, "run"), (1, 3, 4, "run")], ["sub/a.mp4", "b.mp4"], [0.5, 0.25])
     assert plain(rename_videos(found, {"sub/a.mp4": "a"})) == [("a", 1, 2, "run", 0.5), ("b.mp4", 3, 4, "run", 0.25)]
+
+
+@given(words, st.text("ab./v_\\", max_size=6))
+def test_asked_by_one_key_after_another_the_rules_are_the_same(names: list[str], key: str) -> None:
+    try:
+        expected = {value: name for name, value in match_videos(names, [key]).items()}.get(key)
+    except AnnotationError:
+        with pytest.raises(AnnotationError, match=r"^boxes.csv: .* both fit the video"):
+            NamesOf(names, "boxes.csv")(key)
+        return
+    assert NamesOf(names, "boxes.csv")(key) == expected
+
+
+def test_a_key_that_two_names_fit_is_refused() -> None:
+    with pytest.raises(AnnotationError, match=r"^boxes.csv: 'x/a' and 'y/a' both fit the video 'z/a.mp4'; write 'z/a"):
+        NamesOf(["x/a", "y/a"], "boxes.csv")("z/a.mp4")

@@ -49,6 +49,12 @@ def test_people_without_an_action_and_frames_with_only_such_are_no_rows(tmp_path
     assert found.videos == ("a.mp4", "b.mp4", "c.mp4")
 
 
+def test_videos_where_people_were_not_looked_for_are_no_predictions(tmp_path: Path) -> None:
+    commit_people(tmp_path, "p1", "a.mp4", [])
+    commit_rows(tmp_path, "p2", "videos", [{"video": "b.mp4", "status": "ok"}])
+    assert read_people(tmp_path, CLASSES).videos == ("a.mp4",)
+
+
 def test_folder_where_nobody_does_anything_is_a_prediction_of_nothing(tmp_path: Path) -> None:
     commit_people(tmp_path, "p1", "a.mp4", [(1.0, 7, BOX, None, None)], [])
     found = read_people(tmp_path, CLASSES)

@@ -12,7 +12,10 @@ from test_feature_cache import MADE_WITH, entry
 from pipeline.cache_upkeep import ABANDONED_AFTER_S, clear, holdings
 from pipeline.feature_cache import FOLDER, MARKER, FeatureCache, FeatureSettings
 
-SLOWFAST = FeatureSettings("s", {"name": "slowfast", "weights": "/my/w.pth", "precision": "float32"}, MADE_WITH.frames)
+PEOPLE = {"rate": 1.0, "window_s": 1.0, "detector": {"name": "ssdlite_person", "weights": "p", "boxes": None}}
+SLOWFAST = FeatureSettings(
+    "s", {"name": "slowfast", "weights": "/my/w.pth", "precision": "float32"}, MADE_WITH.frames, PEOPLE
+)
 
 
 @pytest.fixture
@@ -43,8 +46,22 @@ def test_list_has_a_line_for_each_setting_the_totals_and_the_folder(cache: Featu
     result = call("cache", "list")
     rows = [line.split() for line in result.stdout.splitlines()]
     assert result.exit_code == 0
-    assert ["i3d", "w", "auto", "25/s,", "224", "px,", "keep", "2", "1.00", "0.0", "MB"] in rows
-    assert ["slowfast", "/my/w.pth", "float32", "25/s,", "224", "px,", "keep", "1", "0.50", "0.0", "MB"] in rows
+    assert ["i3d", "w", "auto", "25/s,", "224", "px,", "keep", "-", "2", "1.00", "0.0", "MB"] in rows
+    people = ["1/s,", "ssdlite_person"]
+    assert [
+        "slowfast",
+        "/my/w.pth",
+        "float32",
+        "25/s,",
+        "224",
+        "px,",
+        "keep",
+        *people,
+        "1",
+        "0.50",
+        "0.0",
+        "MB",
+    ] in rows
     assert ["total", "3", "1.50", "0.0", "MB"] in rows
     assert "and 2 files of videos that are not finished, 0.0 MB" in result.stdout
     assert rows[-1] == ["cache", "folder:", str(cache.folder)]

@@ -134,7 +134,7 @@ def test_off_neither_uses_nor_adds_and_read_does_not_add(archive: Path, copied: 
 @pytest.mark.network
 @pytest.mark.parametrize(
     "override",
-    ["frames.rate=10", "frames.short_side=96", "frames.fit=crop", "backbone.precision=bfloat16", WEIGHTS, BACKBONE],
+    ["frames.rate=10", "frames.short_side=96", "frames.fit=keep", "backbone.precision=bfloat16", WEIGHTS, BACKBONE],
 )
 def test_other_frames_backbone_or_weights_have_other_features(archive: Path, kept: Path, override: str) -> None:
     cache, path = FeatureCache(kept), archive / "street.mp4"

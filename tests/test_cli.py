@@ -184,6 +184,20 @@ def test_plan_shows_what_can_be_used_and_what_cannot_and_writes_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.mp4", "empty.mp4", "good [1].mp4"]
 
 
+def test_plan_counts_key_frames_and_names_given_people_who_fit_no_input(tmp_path: Path) -> None:
+    make_video(tmp_path / "a.mp4", seconds=2)
+    make_video(tmp_path / "c.mp4", seconds=1)
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("a,1,0,0,1,1,7\nb,1,0,0,1,1,7\n")
+    result = call("plan", tmp_path, "--set", "persons=on", "--set", f"persons.detector.boxes={boxes}")
+    assert result.exit_code == 0, result.stderr
+    assert ["key", "frames", "3"] in [line.split()[:3] for line in result.stdout.splitlines()]
+    assert result.stderr.splitlines() == [
+        "left out: people of 1 video not among the inputs: 'b'",
+        f"nobody in 1 video that {boxes} does not list: 'c.mp4'",
+    ]
+
+
 def test_long_plan_lists_its_first_videos_and_counts_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecast, "MOST_ROWS", 3)
     first = make_video(tmp_path / "0.mp4", seconds=2).read_bytes()

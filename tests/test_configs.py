@@ -24,11 +24,14 @@ from pipeline.progress import Progress
 from pipeline.results import Results
 from pipeline.settings import Config
 from pipeline.sources import list_sources
-from stages.build import build_stages, provenance, resolve
+from stages.build import build_feature_stages, build_stages, provenance, resolve
 
 READY = sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
 SECONDS, FEW_SECONDS = 3.4, 1.5  # attention is slow on a CPU
-TRY_OUT = ("backbone.weights=random", "output.features=true", "backbone.precision=float32")
+TRY_OUT = (
+    *("backbone.weights=random", "persons.detector.weights=random"),
+    *("output.features=true", "backbone.precision=float32"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +82,8 @@ def test_every_ready_made_config_runs_the_main_job(config: str, recordings: dict
     settings = resolve(load_config(config, [*TRY_OUT, *overrides]))
     contract = backbones.outline(settings.backbone.name).contract
     found = features(tmp_path)
-    assert found.shape == (ceil(duration_s * settings.frames.sampled.rate / contract.stride), contract.feature_channels)
+    steps = ceil(duration_s / build_feature_stages(settings).step_s - 1e-6)
+    assert found.shape == (steps, contract.feature_channels)
     assert np.isfinite(found).all() and found.std(axis=0).max() > 0
     about = json.loads((tmp_path / "run.json").read_text())
     assert about["config"]["frames"] == settings.frames.model_dump(mode="json") and about["weights_hash"] == "random"
@@ -116,6 +120,14 @@ def test_a_file_of_another_network_is_refused_before_any_work(tmp_path: Path) ->
     with pytest.raises(ConfigError) as refused:
         resolve(load_config("slowfast_r50", [f"backbone.weights={path}"]))
     assert str(refused.value).startswith(f"backbone.weights: {path}: not a native checkpoint of this SlowFast: ")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_of_another_person_detector_is_refused_before_any_work(tmp_path: Path) -> None:
+    path = tmp_path / "other.pb"
+    path.write_bytes(b"no graph")
+    with pytest.raises(ConfigError, match=r"^persons\.detector\.weights: ") as refused:
+        resolve(load_config("kinetics400_persons", [f"persons.detector.weights={path}", "backbone.weights=random"]))
     assert "\n" not in str(refused.value)
 
 

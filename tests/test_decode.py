@@ -16,7 +16,7 @@ import pytest
 from pipeline.errors import VideoError
 from pipeline.finish import merged
 from pipeline.plan import segments_of
-from pipeline.records import DecodeReport, Segment, Source, Video
+from pipeline.records import DecodeReport, FrameChunk, Segment, Source, Video
 from stages.decode import Decode, KeySampling, Sampling
 from stages.picture import Size
 from stages.probe import Probe
@@ -400,6 +400,16 @@ def test_key_frames_cost_no_frame_more(tmp_path: Path) -> None:
         plain = Decoded(path, segment_s, sampling(halo=5)).frames
         with_keys = sampling(halo=5, key_frames=KeySampling(Fraction(3), Size(48, "squash")))
         assert Decoded(path, segment_s, with_keys).frames == plain
+
+
+def test_a_picture_that_stays_gives_its_key_frames_chunk_by_chunk(tmp_path: Path) -> None:
+    """Slides and screen recordings: memory is bounded by the chunk, not by how long a picture stays."""
+    path = record(tmp_path / "a.mp4", times=[Fraction(0), Fraction(1, 25), Fraction(40), Fraction(1001, 25)])
+    how = sampling(Fraction(5), key_frames=KeySampling(Fraction(4), Size(48, "squash")))
+    chunks = [one for one in Decode(how)(Segment(probed(path), 0, 0.0, 40.0, True)) if isinstance(one, FrameChunk)]
+    times = [time for one in chunks if one.key_frames for time in one.key_frames.times_F.tolist()]
+    assert max(len(one.key_frames.times_F) for one in chunks if one.key_frames) <= 7  # as many frames as a chunk has
+    assert times == [k / 4 for k in range(len(times))] and times[-1] >= 40
 
 
 def test_key_frames_between_two_samples_are_not_lost(tmp_path: Path) -> None:

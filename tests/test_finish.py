@@ -3,11 +3,12 @@
 from itertools import pairwise
 from random import Random
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.finish import merged
-from pipeline.records import Failure, Span
+from pipeline.finish import counts, merged
+from pipeline.records import Detections, Failure, Outcome, People, PersonActions, Source, Span, Tracks, Tubes
 
 
 def lost(start_s: float, stop_s: float, message: str = "damaged") -> Failure:
@@ -58,3 +59,17 @@ def test_a_span_cut_anywhere_is_one_span_again(borders: list[int], random: Rando
     pieces = [lost(start, stop) for start, stop in pairwise(edges)]
     random.shuffle(pieces)
     assert spans(merged(pieces)) == [(0, 100)]
+
+
+def outcome(people: People | None) -> Outcome:
+    none = Detections(np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0))
+    return Outcome(Source("a.mp4", "a.mp4", 1), "f", None, none, people=people)
+
+
+def test_what_was_not_looked_for_is_not_counted() -> None:
+    times_N, numbers_N, nothing = np.array([0.0, 0.0, 1.0]), np.array([0, 1, 0]), np.zeros(0, np.int64)
+    tracks = Tracks(times_N, np.zeros((3, 4), np.float32), np.ones(3, np.float32), numbers_N)
+    tubes = Tubes(np.array([0, 0, 1]), np.zeros((3, 2)), np.array([4, 7, -1]), np.array([0.5, 0.5, np.nan]))
+    people = People(tracks, PersonActions(nothing, nothing, np.zeros(0)), tubes)
+    assert counts(outcome(people), localized=False) == {"people": 2, "tubes": 2}
+    assert counts(outcome(None), localized=True) == {"actions": 0}

@@ -213,6 +213,22 @@ def test_a_video_has_its_own_boxes_at_their_times_best_first(tmp_path: Path) -> 
     assert file.at("other.mp4", 1 / 3).boxes_M4.shape == (0, 4)
 
 
+def test_whose_boxes_are_of_no_input_and_who_has_none_is_known_beforehand(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.csv"
+    path.write_text("a,1,0,0,1,1,7\ncam1/b.mp4,1,0,0,1,1,7\nb,1,0,0,1,1,7\n")
+    assert BoxFile(path).strangers(["a.mp4", "cam1/b.mp4", "c.mp4"]) == (["b"], ["c.mp4"])
+
+
+def test_boxes_that_fit_two_inputs_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.csv"
+    path.write_text("a,1,0,0,1,1,7\n")
+    with pytest.raises(AnnotationError, match=r"boxes.csv: 'a' fits the videos 'x/a.mp4' and 'y/a.mp4'; write both"):
+        BoxFile(path).strangers(["x/a.mp4", "y/a.mp4"])
+    path.write_text("a,1,0,0,1,1,7\nx/a,1,0,0,1,1,7\n")
+    with pytest.raises(AnnotationError, match=r"boxes.csv: 'a' and 'x/a' both fit the video 'y/a.mp4'; write 'y/a"):
+        BoxFile(path).strangers(["x/a.mp4", "y/a.mp4"])
+
+
 def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "boxes.csv"
     path.write_text("v,1,0,0,1,1,7\n")

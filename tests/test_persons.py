@@ -1,5 +1,6 @@
 """People of segments: which clip and which part of the map their class scores come from, however a video is cut."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -14,6 +15,7 @@ from recordings import record
 
 from detectors import backbones, weights
 from detectors.backbones.slowfast import SlowFastDetection
+from detectors.persons.box_features import BoxFeatures
 from pipeline.config import ConfigError, load_config
 from pipeline.contracts import FeatureStages
 from pipeline.plan import segments_of
@@ -228,3 +230,9 @@ def test_what_cannot_run_is_refused_by_its_field(overrides: list[str], message: 
     with pytest.raises(ConfigError) as caught:
         build_feature_stages(load_config("kinetics400", [*TRY_OUT, *overrides]))
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+def test_what_takes_seconds_to_import_is_there_before_the_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torchvision.ops", raising=False)
+    BoxFeatures(backbones.load("slowfast_r50_4x16", None))
+    assert "torchvision.ops" in sys.modules

@@ -16,6 +16,8 @@ class BoxFeatures:
     """Of a backbone made for boxes by its own box head; of another by the mean of its map, as its head was trained."""
 
     def __init__(self, backbone: Backbone) -> None:
+        import torchvision.ops  # noqa: F401 - takes seconds: here, and not while the first frames wait
+
         self.contract = backbone.contract
         # Copies, since people are few: they stay on the CPU wherever the backbone goes.
         self.roi_head: RoiHead | None = deepcopy(getattr(backbone, "roi_head", None))
