@@ -10,12 +10,12 @@ import numpy as np
 from pipeline.contracts import FeatureStages, Stages
 from pipeline.feature_cache import FeatureCache, FeatureSettings
 from pipeline.ledger import Finished, VideoWork
+from pipeline.person_settings import SEEN
 from pipeline.records import DecodeReport, Detections, Failure, Outcome, People, Span, StageTimes, Video
 from pipeline.results import Results, part_name
 from pipeline.spool import SpooledFeatures, SpooledPeople, read_accounts
 
 _TOUCHING_S = 1e-6
-_SEEN = {"rate", "window_s", "detector"}  # of the settings of persons
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class KeepFeatures:
             features_hash=stages.features_hash,
             backbone=config.backbone.model_dump(mode="json"),
             frames=config.frames.model_dump(mode="json"),
-            persons=config.persons.model_dump(mode="json", include=_SEEN) if config.persons.is_on else None,
+            persons=config.persons.model_dump(mode="json", include=SEEN) if config.persons.is_on else None,
         )
 
     def setup(self) -> None:

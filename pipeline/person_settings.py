@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from pipeline.strict import Fraction01, Positive, Settings
 
+SEEN = {"rate", "window_s", "detector"}  # settings of persons that determine boxes and what is seen in them
+
 
 class PersonDetectorSettings(Settings):
     """Who is in the picture."""
@@ -98,6 +100,4 @@ class PersonSettings(Settings):
 
     def seen(self) -> dict[str, Any]:
         """What determines boxes and what the backbone sees in them, but for what weights and files are called."""
-        return self.model_dump(
-            mode="json", include={"rate", "window_s", "detector"}, exclude={"detector": {"weights", "boxes"}}
-        )
+        return self.model_dump(mode="json", include=SEEN, exclude={"detector": {"weights", "boxes"}})

@@ -162,11 +162,11 @@ def test_steps_around_an_instant_are_those_whose_middle_is_near(step_s: float, w
 def test_the_decoder_gives_the_halo_that_people_need(tmp_path: Path) -> None:
     def frames(*overrides: str) -> int:
         stages = build_feature_stages(load_config("kinetics400", [*TRY_OUT, *overrides]))
-        video = probed(record(tmp_path / "a.mp4", frames=150), stages)
+        video = probed(record(tmp_path / "a.mp4", frames=300), stages)
         segment = segments_of(video, 2.0, stages.step_s)[1]
         return sum(item.frames for item in stages.decode(segment) if isinstance(item, DecodeReport))
 
-    assert frames("persons.window_s=0") <= frames("persons.window_s=2")
+    assert frames("persons.window_s=0") < frames("persons.window_s=2")
 
 
 # With real weights
