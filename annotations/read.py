@@ -17,11 +17,11 @@ from annotations.errors import AnnotationError
 from annotations.files import first_text
 from annotations.records import Annotations, FoundPeople, LabelledSpans
 from annotations.results_folder import read_results_folder
-from annotations.results_parts import is_results_folder
 from annotations.results_people import read_people
 from annotations.tables import read_table_annotations, read_table_predictions, write_annotation_table, write_table
 from annotations.thumos import read_thumos_detections, read_thumos_folder, read_thumos_text
 from annotations.write_thumos import write_thumos, write_thumos_annotations
+from pipeline.parts import is_results_folder
 
 Form = Literal["json", "table", "text"]
 

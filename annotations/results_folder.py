@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotations.records import LabelledSpans
-from annotations.results_parts import committed_parts, numbers_of, parts_of, read_parts
+from annotations.results_parts import finished_parts, numbers_of, read_parts
+from pipeline.parts import parts_of
 
 _VIDEOS = pa.schema([("video", pa.string())])
 _STATUSES = pa.schema([("video", pa.string()), ("status", pa.string())])
@@ -24,7 +25,7 @@ _SEGMENTS = pa.schema(
 
 def read_results_folder(folder: Path) -> LabelledSpans:
     """The table `segments`. Raises AnnotationError."""
-    commits = committed_parts(folder)
+    commits = finished_parts(folder)
     videos = read_parts(commits, _VIDEOS)
     segments = read_parts(parts_of(folder, "segments", commits), _SEGMENTS)
     return _record(tuple(dict.fromkeys(videos.column("video").to_pylist())), segments)
@@ -32,7 +33,7 @@ def read_results_folder(folder: Path) -> LabelledSpans:
 
 def unfinished_videos(folder: Path) -> dict[str, str]:
     """The status of each video that is not ok: partial or failed. Raises AnnotationError."""
-    rows = read_parts(committed_parts(folder), _STATUSES).to_pylist()
+    rows = read_parts(finished_parts(folder), _STATUSES).to_pylist()
     return {row["video"]: row["status"] for row in rows if row["status"] != "ok"}
 
 

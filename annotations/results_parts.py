@@ -1,7 +1,4 @@
-"""The Parquet parts of a results folder, as far as their videos are committed.
-
-A video counts once its part lies in `videos`; a part of another table without one is what a killed run has left.
-"""
+"""Rows of a results folder, read as strictly as files of others: no empty cell, no number that is none."""
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,31 +10,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from annotations.errors import AnnotationError
+from pipeline import parts
 
 
-def is_results_folder(folder: Path) -> bool:
-    return (folder / "segments").is_dir() or any((folder / "videos").glob("*.parquet"))
-
-
-def committed_parts(folder: Path) -> list[Path]:
-    """The parts of `videos`. Raises AnnotationError if there are none."""
-    if not is_results_folder(folder):
+def finished_parts(folder: Path) -> list[Path]:
+    """The parts of `videos` that count. Raises AnnotationError if there are none."""
+    if not parts.is_results_folder(folder):
         raise AnnotationError(f"{folder}: is no results folder: it needs videos/*.parquet; give a run's --out")
-    commits = sorted((folder / "videos").glob("*.parquet"))
+    commits = parts.committed_parts(folder)
     if not commits:
         raise AnnotationError(f"{folder}: holds no finished video; let the run finish one")
     return commits
 
 
-def parts_of(folder: Path, table: str, commits: Sequence[Path]) -> list[Path]:
-    """The parts of a table whose videos are committed; a video that failed has none."""
-    return [part for commit in commits if (part := folder / table / commit.name).is_file()]
-
-
-def read_parts(parts: Sequence[Path], schema: pa.Schema, *, nullable: Collection[str] = ()) -> pa.Table:
+def read_parts(paths: Sequence[Path], schema: pa.Schema, *, nullable: Collection[str] = ()) -> pa.Table:
     """The columns of the schema; only the `nullable` may have empty cells. Raises AnnotationError."""
     with ThreadPoolExecutor(8) as pool:
-        tables = pool.map(lambda path: _read(path, schema, nullable), parts)
+        tables = pool.map(lambda path: _read(path, schema, nullable), paths)
         return pa.concat_tables([schema.empty_table(), *tables])
 
 

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from annotations.action_classes import ActionClasses
 from annotations.errors import AnnotationError
 from annotations.records import FoundPeople, Frame, LabelledBoxes, LabelledTubes
-from annotations.results_parts import committed_parts, numbers_of, parts_of, read_parts
+from annotations.results_parts import finished_parts, numbers_of, read_parts
 from annotations.values import frame_time, shown
+from pipeline.parts import parts_of
 
 _VIDEOS = pa.schema([("video", pa.string())])
 _PERSONS = pa.schema(
@@ -42,7 +43,7 @@ _MOST_LABELS = 10
 
 def read_people(folder: Path, classes: ActionClasses) -> FoundPeople:
     """Who does which of the classes. Raises AnnotationError, also if the folder has labels and none is a class."""
-    commits = committed_parts(folder)
+    commits = finished_parts(folder)
     parts = parts_of(folder, "persons", commits)
     if not parts:
         raise AnnotationError(f"{folder}: holds no persons/*.parquet, whose boxes AVA's form is made of")

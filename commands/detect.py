@@ -59,7 +59,7 @@ def run_detection(
     retry_failed: bool = False,
 ) -> "Tally":
     """Fetch what the config needs and run the main job, with bars and a summary."""
-    from pipeline.detect import detect as run  # only now: torch takes seconds, and a typo needs none
+    from pipeline.detection import detect as run  # only now: torch takes seconds, and a typo needs none
     from pipeline.progress import Progress
     from stages.build import build_stages, resolve
 

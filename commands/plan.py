@@ -21,10 +21,10 @@ def plan(
         settings, sources = read_config(config, set_), read_sources(inputs, include, exclude, limit)
 
         from pipeline.forecast import forecast  # only now: torch takes seconds, and a typo needs none
-        from pipeline.results import Results
+        from pipeline.results import ResultsFolder
         from stages.build import build_stages, resolve
 
         settings = resolve(settings)
         say_given_people(settings, sources)
-        stages = build_stages(settings, Results(Path("out")), run_id="plan")
+        stages = build_stages(settings, ResultsFolder(Path("out")), run_id="plan")
         console.print(forecast(sources, stages))

@@ -72,7 +72,7 @@ def _found(results: Path, video: "Video", min_score: float) -> "Found":
         say_notice(f"{results}: {row['video']} is {row['status']} there: {row['error']}")
     if row["fingerprint"] != video.fingerprint:
         say_notice(f"{video.uri}: is not the same content as {row['video']} in {results}; times may differ")
-    return read_found(results, part, min_score=min_score)
+    return read_found(results, part, row["video"], min_score=min_score)
 
 
 def _render(

@@ -15,14 +15,14 @@ from rich.status import Status
 from rich.table import Table
 
 from pipeline.contracts import Decode, Features, Stages
-from pipeline.detect import StageMaker, detect
+from pipeline.detection import StageMaker, detect
 from pipeline.engines import Engine
 from pipeline.errors import StopRun, VideoError
 from pipeline.opening import local_path
 from pipeline.plan import segments_of
 from pipeline.progress import Progress, clock
 from pipeline.records import Failure, FrameChunk, Segment, Source, Video
-from pipeline.results import Results
+from pipeline.results import ResultsFolder
 from pipeline.settings import CacheSettings, Config
 from pipeline.sources import InputError
 
@@ -91,7 +91,7 @@ def bench(
 
 
 def _prepare(source: Source, config: Config, make_stages: StageMaker, copies: int | None, folder: Path) -> _Subject:
-    stages = make_stages(config, Results(folder / "alone"), "bench")
+    stages = make_stages(config, ResultsFolder(folder / "alone"), "bench")
     config = stages.config.model_copy(update={"cache": CacheSettings(features="off")})  # work, not what is kept of it
     stages.probe.setup()
     stages.decode.setup()

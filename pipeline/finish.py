@@ -12,7 +12,7 @@ from pipeline.feature_cache import FeatureCache, FeatureSettings
 from pipeline.ledger import Finished, VideoWork
 from pipeline.person_settings import SEEN
 from pipeline.records import DecodeReport, Detections, Failure, Outcome, People, Span, StageTimes, Video
-from pipeline.results import Results, part_name
+from pipeline.results import ResultsFolder, part_name
 from pipeline.spool import SpooledFeatures, SpooledPeople, read_accounts
 
 _TOUCHING_S = 1e-6
@@ -88,7 +88,7 @@ class KeepFeatures:
 class WriteTables:
     """Localize, track, write, commit, clear the spool."""
 
-    def __init__(self, stages: Stages, results: Results, keep: KeepFeatures | None) -> None:
+    def __init__(self, stages: Stages, results: ResultsFolder, keep: KeepFeatures | None) -> None:
         self.localize, self.track, self.write = stages.localize, stages.track, stages.write
         self.results = results
         self.keep = keep  # None: features go when the video is committed

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StopRun
+from pipeline.parts import committed_parts, held_parts, is_compact
 from pipeline.tables import TABLES, publish, storing
 
 
@@ -26,6 +27,7 @@ class Committed:
 
     result_key: str
     row: Mapping[str, Any]
+    place: str  # the part that its rows lie in: its own, or a compact one
 
 
 def part_name(uri: str, key: str) -> str:
@@ -40,7 +42,7 @@ def result_key(config_hash: str, fingerprint: str) -> str:
     return hashlib.sha256(f"{config_hash} {fingerprint}".encode()).hexdigest()[:16]
 
 
-class Results:
+class ResultsFolder:
     """The folder given as --out."""
 
     def __init__(self, folder: Path) -> None:
@@ -76,18 +78,19 @@ class Results:
             shutil.rmtree(self.temp_folder, ignore_errors=True)
 
     def _sweep(self) -> None:
+        """What a killed run, or a killed `compact`, has left."""
         shutil.rmtree(self.temp_folder, ignore_errors=True)
-        for table in TABLES:
+        commits = {path.stem for path in committed_parts(self.folder)}
+        for table in reversed(TABLES):  # `videos` last, as it says what the others are worth
             for path in (self.folder / table).glob("*.parquet"):
-                if not self.part("videos", path.stem).exists():
-                    path.unlink()  # a kill fell between this part and the row that would have committed it
+                if path.stem not in commits:
+                    path.unlink()
 
     def committed(self) -> dict[str, Committed]:
         """Committed videos by part name; a part that cannot be read counts as not there."""
-        paths = sorted((self.folder / "videos").glob("*.parquet"))
         with ThreadPoolExecutor(8) as pool:
-            found = pool.map(_read_row, paths)
-        return {path.stem: one for path, one in zip(paths, found, strict=True) if one is not None}
+            found = list(pool.map(_read_rows, committed_parts(self.folder)))
+        return {name: one for part in found for name, one in part.items()}
 
     def describe(self, about: Mapping[str, Any]) -> None:
         """Write run.json. Raises StopRun."""
@@ -103,10 +106,11 @@ class Results:
             spool.rmdir()
 
 
-def _read_row(path: Path) -> Committed | None:
+def _read_rows(path: Path) -> dict[str, Committed]:
     try:
         table = pq.read_table(path)
-        metadata = table.schema.metadata or {}
-        return Committed(metadata[b"result_key"].decode(), table.to_pylist()[0])
-    except (OSError, ValueError, KeyError, IndexError, pa.ArrowException):
-        return None
+        keys = held_parts(path) if is_compact(path.stem) else {path.stem: table.schema.metadata[b"result_key"].decode()}
+        rows = zip(keys.items(), table.to_pylist(), strict=True)
+        return {name: Committed(key, row, path.stem) for (name, key), row in rows}
+    except (OSError, ValueError, TypeError, KeyError, pa.ArrowException):
+        return {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.records import Source
-from pipeline.results import Committed, Results, part_name, result_key
+from pipeline.results import Committed, ResultsFolder, part_name, result_key
 from pipeline.sources import fingerprint
 
 _FILES_AT_ONCE = 16
@@ -20,7 +20,7 @@ class Selection:
     done: list[Mapping[str, Any]]
 
 
-def select(sources: Sequence[Source], results: Results, config_hash: str, *, retry_failed: bool) -> Selection:
+def select(sources: Sequence[Source], results: ResultsFolder, config_hash: str, *, retry_failed: bool) -> Selection:
     """Leave out what is committed already; a changed file, config or weight makes a video new.
 
     A name that an earlier run gave to another file stays that file's; the newcomer goes by its address.

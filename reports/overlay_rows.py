@@ -3,7 +3,7 @@
 Letters: R rows of people, K key boxes (a track on a key frame), L labels of key boxes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from annotations.results_parts import numbers_of, read_parts
 from annotations.values import shown
 from pipeline.opening import local_path
 from pipeline.records import Video
-from pipeline.results import Results
+from pipeline.results import ResultsFolder
 
 MOST_NAMES = 8
 
@@ -69,8 +69,12 @@ class Found:
 
 
 def find_part(results: Path, video: Video) -> tuple[str, Mapping[str, Any]]:
-    """Name of the video's parts and its row in `videos`: by its address, then by its name. Raises AnnotationError."""
-    rows = {part: committed.row for part, committed in Results(results).committed().items()}
+    """Name of the part that a video lies in and its row in `videos`: by its address, then by its name.
+
+    Raises AnnotationError.
+    """
+    committed = ResultsFolder(results).committed()
+    rows = {part: one.row for part, one in committed.items()}
     if not rows:
         raise AnnotationError(f"{results}: holds no finished video; give the folder that a run wrote as --out")
     for is_it in (_has_address, _ends_with_name, _has_name):
@@ -79,7 +83,7 @@ def find_part(results: Path, video: Video) -> tuple[str, Mapping[str, Any]]:
             both = " and ".join(shown(rows[part]["video"]) for part in parts[:2])
             raise AnnotationError(f"{results}: {both} both fit {video.uri}; give the very file that the run read")
         if parts:
-            return parts[0], rows[parts[0]]
+            return committed[parts[0]].place, rows[parts[0]]
     names = sorted(row["video"] for row in rows.values())
     more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
     listed = ", ".join(map(shown, names[:MOST_NAMES]))
@@ -103,21 +107,26 @@ def _has_name(row: Mapping[str, Any], video: Video) -> bool:
     return bool(match_videos([row["video"]], [video.key]))
 
 
-def read_found(results: Path, part: str, *, min_score: float) -> Found:
-    """Actions and people whose action scores reach `min_score`. Raises AnnotationError."""
-    folder = Results(results)
-    return Found(_actions(folder.part("segments", part), min_score), _people(folder.part("persons", part), min_score))
+def read_found(results: Path, part: str, video: str, *, min_score: float) -> Found:
+    """Actions and people of a video in a part whose action scores reach `min_score`. Raises AnnotationError."""
+    folder = ResultsFolder(results)
+    actions = _rows(folder.part("segments", part), _SEGMENTS, video).to_pylist()
+    persons = _rows(folder.part("persons", part), _PERSONS, video, nullable=("label", "score"))
+    return Found(
+        tuple(Action(**row) for row in actions if row["score"] >= min_score), _people(persons, min_score=min_score)
+    )
 
 
-def _actions(path: Path, min_score: float) -> tuple[Action, ...]:
-    rows = read_parts([path], _SEGMENTS).to_pylist() if path.exists() else []
-    return tuple(Action(**row) for row in rows if row["score"] >= min_score)
+def _rows(path: Path, schema: pa.Schema, video: str, *, nullable: Collection[str] = ()) -> pa.Table:
+    """None where there is no part: a run that did not look for people wrote none."""
+    rows = read_parts(
+        [path] if path.exists() else [], schema.insert(0, pa.field("video", pa.string())), nullable=nullable
+    )
+    return rows.filter(pc.equal(rows.column("video"), video)).drop_columns("video")
 
 
-def _people(path: Path, min_score: float) -> People:
+def _people(rows: pa.Table, *, min_score: float) -> People:
     """About 40 bytes a key box and 8 a label stay in memory: 100 MB for a day with 20 people in view."""
-    parts = [path] if path.exists() else []  # a run that did not look for people wrote none
-    rows = read_parts(parts, _PERSONS, nullable=("label", "score"))
     names = tuple(pc.unique(rows.column("label").drop_null()).to_pylist())
     return _by_key_box(
         rows.column("track_id").to_numpy(),

@@ -14,7 +14,7 @@ from detectors.temporal.trained import Trained
 from pipeline.config import ConfigError
 from pipeline.contracts import FeatureStages, Stages
 from pipeline.feature_cache import FOLDER
-from pipeline.results import Results
+from pipeline.results import ResultsFolder
 from pipeline.settings import Config, Sampled
 from stages.build_persons import (
     build_persons,
@@ -41,7 +41,7 @@ from stages.write import Write
 OFF = "off"  # as the name of a localizer: people alone
 
 
-def build_stages(config: Config, results: Results, run_id: str) -> Stages:
+def build_stages(config: Config, results: ResultsFolder, run_id: str) -> Stages:
     """Raises ConfigError where the config names something that does not exist or does not fit."""
     trained = trained_of(config)
     config = completed_by_head(completed(config, trained), head_of(config))

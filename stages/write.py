@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.records import FeatureSequence, Outcome
-from pipeline.results import Results, part_name, result_key
+from pipeline.results import ResultsFolder, part_name, result_key
 from pipeline.tables import FEATURES, TABLES, table_of, write_part
 from stages.person_rows import person_rows, tube_rows
 
@@ -17,7 +17,7 @@ class Write:
 
     def __init__(
         self,
-        results: Results,
+        results: ResultsFolder,
         *,
         class_names: Sequence[str],
         person_class_names: Sequence[str] | None = None,
@@ -37,6 +37,7 @@ class Write:
         key = result_key(self.metadata["config_hash"], outcome.fingerprint)
         metadata = {**self.metadata, "result_key": key}
 
+        self.results.remove("videos", part)  # rows of an earlier run are not to count while some are replaced
         written = set()
 
         def write(table: str, pieces: Iterable[pa.Table]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pipeline.contracts import Stages
 from pipeline.errors import VideoError
 from pipeline.records import DecodeReport, Detections, Failure, FeatureSequence, FrameChunk, Segment, Span
-from pipeline.results import Results
+from pipeline.results import ResultsFolder
 from pipeline.settings import Config
 from stages.build import build_stages
 from stages.decode import Decode
@@ -54,21 +54,21 @@ class RaisingLocalize(Localize):
         return super().__call__(blocks, duration_s, lost)
 
 
-def with_deadly_decode(config: Config, results: Results, run_id: str) -> Stages:
+def with_deadly_decode(config: Config, results: ResultsFolder, run_id: str) -> Stages:
     stages = build_stages(config, results, run_id)
     return replace(stages, decode=DeadlyDecode(stages.decode.sampling))
 
 
-def with_raising_decode(config: Config, results: Results, run_id: str) -> Stages:
+def with_raising_decode(config: Config, results: ResultsFolder, run_id: str) -> Stages:
     stages = build_stages(config, results, run_id)
     return replace(stages, decode=RaisingDecode(stages.decode.sampling))
 
 
-def with_losses(config: Config, results: Results, run_id: str) -> Stages:
+def with_losses(config: Config, results: ResultsFolder, run_id: str) -> Stages:
     stages = build_stages(config, results, run_id)
     return replace(stages, decode=LosingDecode(stages.decode.sampling))
 
 
-def with_raising_localize(config: Config, results: Results, run_id: str) -> Stages:
+def with_raising_localize(config: Config, results: ResultsFolder, run_id: str) -> Stages:
     stages = build_stages(config, results, run_id)
     return replace(stages, localize=RaisingLocalize(config.localizer))

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from detectors import weights
 from pipeline.config import load_config
-from pipeline.detect import StageMaker, detect
+from pipeline.detection import StageMaker, detect
 from pipeline.progress import Progress, Tally
 from pipeline.settings import Config
 from pipeline.sources import list_sources

@@ -17,13 +17,13 @@ from runs import assert_same_tables, make_archive, run, segments, settings, star
 
 from detectors import weights
 from pipeline.contracts import FeatureStages, Stages
-from pipeline.detect import StageMaker
+from pipeline.detection import StageMaker
 from pipeline.errors import StopRun
 from pipeline.extract import Extracted, extract
 from pipeline.feature_cache import MARKER, FeatureCache
 from pipeline.opening import fingerprint
 from pipeline.progress import Progress, Tally
-from pipeline.results import Results
+from pipeline.results import ResultsFolder
 from pipeline.settings import Config
 from pipeline.sources import list_sources
 from pipeline.spool import features_key
@@ -37,7 +37,7 @@ WEIGHTS, BACKBONE = "backbone.weights=random", "backbone.name=slowfast_r50_4x16"
 def caching(folder: Path, make: StageMaker = build_stages) -> StageMaker:
     """Stages whose features are kept in this folder, and not beside the weights."""
 
-    def made(config: Config, results: Results, run_id: str) -> Stages:
+    def made(config: Config, results: ResultsFolder, run_id: str) -> Stages:
         return replace(make(config, results, run_id), cache=folder)
 
     return made
@@ -170,7 +170,7 @@ def test_a_changed_localizer_uses_what_an_unfinished_run_left_in_the_spool(
     assert_same_tables(tmp_path, undisturbed)
 
 
-def _with_stop_after_segments(config: Config, results: Results, run_id: str) -> Stages:
+def _with_stop_after_segments(config: Config, results: ResultsFolder, run_id: str) -> Stages:
     """Stops the run at the first video that is ready."""
     stages = build_stages(config, results, run_id)
 

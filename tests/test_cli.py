@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from detectors.weights import WEIGHTS
 from pipeline import forecast
 from pipeline.records import Detections, Outcome, Source, Video
-from pipeline.results import Results
+from pipeline.results import ResultsFolder
 from reports.terminal import found_actions, next_steps
 from run import app
 from stages.write import Write
@@ -42,7 +42,9 @@ def make_video(path: Path, *, seconds: int) -> Path:
 
 def make_results(out: Path, *, actions: int = 3, failed: int = 0) -> Path:
     """A video of 100 s whose action number i is from i to i + 0.5 s with a score that grows with i."""
-    write = Write(Results(out), class_names=["jump [high]"], metadata={"config_hash": "c"}, run_id="r", features=False)
+    write = Write(
+        ResultsFolder(out), class_names=["jump [high]"], metadata={"config_hash": "c"}, run_id="r", features=False
+    )
     spans_N2 = np.stack([np.arange(actions), np.arange(actions) + 0.5], axis=1).astype(float)
     found = Detections(spans_N2, np.zeros(actions, np.int64), (np.arange(actions) + 1) / (actions + 1))
     video = Video("one.mp4", "/v/one.mp4", "f", 100.0, None, Fraction(25), 640, 360, "h264", 0, Fraction(0))

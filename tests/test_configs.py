@@ -19,9 +19,9 @@ from detectors import backbones, checkpoints
 from detectors.temporal.networks import NETWORKS
 from detectors.weights import WEIGHTS
 from pipeline.config import CONFIG_FOLDER, ConfigError, load_config
-from pipeline.detect import detect
+from pipeline.detection import detect
 from pipeline.progress import Progress
-from pipeline.results import Results
+from pipeline.results import ResultsFolder
 from pipeline.settings import Config
 from pipeline.sources import list_sources
 from stages.build import build_feature_stages, build_stages, provenance, resolve
@@ -181,7 +181,7 @@ def test_what_is_set_is_kept() -> None:
 )
 def test_what_cannot_run_is_refused_by_its_field(overrides: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        build_stages(load_config("kinetics400", overrides), Results(tmp_path), "r")
+        build_stages(load_config("kinetics400", overrides), ResultsFolder(tmp_path), "r")
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
 
 

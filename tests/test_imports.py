@@ -28,7 +28,7 @@ FORBIDDEN = {
     "training": ("commands", "reports"),
     "reports": ("commands",),
 }
-EXCEPTIONS = {"detectors": {"pipeline.records"}}
+EXCEPTIONS = {"detectors": {"pipeline.records"}, "annotations": {"pipeline.parts"}}
 ONLY_IN = {
     "ray": {"pipeline/engine_ray.py"},
     "av": {"stages/picture.py", "stages/probe.py", "stages/compose.py", "stages/render.py"},

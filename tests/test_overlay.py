@@ -57,7 +57,7 @@ def commit(
 
 
 def found(folder: Path, *, min_score: float = 0.0, **tables: Rows) -> Found:
-    return read_found(commit(folder, **tables), "p", min_score=min_score)
+    return read_found(commit(folder, **tables), "p", "a.mp4", min_score=min_score)
 
 
 # Rows
@@ -97,7 +97,7 @@ def test_part_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     commit(tmp_path, segments=[])
     (tmp_path / "segments" / "p.parquet").write_bytes(b"x")
     with pytest.raises(AnnotationError, match=r"p\.parquet: cannot be read.*run that video again$"):
-        read_found(tmp_path, "p", min_score=0)
+        read_found(tmp_path, "p", "a.mp4", min_score=0)
 
 
 def test_video_is_found_by_its_address_then_by_its_name(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from random import Random
 
@@ -14,24 +13,17 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from committed import PROVENANCE, VIDEO, commit, features, source
 
 from pipeline.errors import StopRun
 from pipeline.records import (
     DecodeReport,
-    Detections,
     Failure,
-    FeatureSequence,
     Outcome,
-    People,
-    PersonActions,
     PersonBoxes,
     Segment,
-    Source,
-    Tracks,
-    Tubes,
-    Video,
 )
-from pipeline.results import Results, part_name, result_key
+from pipeline.results import ResultsFolder, part_name, result_key
 from pipeline.spool import (
     SegmentResult,
     SpooledFeatures,
@@ -45,42 +37,6 @@ from pipeline.tables import SEGMENTS, TABLES, table_of, write_part
 from stages.write import Write
 
 ROOT = Path(__file__).parents[1]
-PROVENANCE = {"config_hash": "c", "weights_hash": "w", "software_version": "0"}
-VIDEO = Video("a.mp4", "/videos/a.mp4", "f", 8.0, 8.0, Fraction(25), 640, 360, "h264", 0, Fraction(0))
-
-
-def source(name: str) -> Source:
-    return Source(name, f"/videos/{name}", 1000)
-
-
-def detections(count: int) -> Detections:
-    spans_N2 = np.stack([np.arange(count), np.arange(count) + 0.5], axis=1).astype(float)
-    return Detections(spans_N2, np.zeros(count, np.int64), np.full(count, 0.5))
-
-
-def people() -> People:
-    """Two on a key frame, one of whom runs and falls, and one of them on the next."""
-    boxes_N4 = np.array([[0, 0, 0.25, 1], [0.5, 0, 0.75, 1], [0, 0, 0.25, 1]], np.float32)
-    tracks = Tracks(np.array([0.0, 0.0, 1.0]), boxes_N4, np.full(3, 0.5, np.float32), np.array([0, 1, 0]))
-    actions = PersonActions(np.array([0, 0, 2]), np.array([0, 1, 0]), np.array([0.25, 0.75, 0.5]))
-    tubes = Tubes(np.array([0]), np.array([[0.0, 1.5]]), np.array([0]), np.array([0.375]))
-    return People(tracks, actions, tubes)
-
-
-def commit(results: Results, name: str, count: int, *, only_segments: bool = False) -> str:
-    """Write one video with that many actions; gives the name of its parts."""
-    names = None if only_segments else ["run", "fall"]
-    settings = {"person_class_names": names, "features": not only_segments}
-    write = Write(results, class_names=["run"], metadata=PROVENANCE, run_id="r", **settings)
-    video = replace(VIDEO, key=name, uri=f"/videos/{name}")
-    write(Outcome(source(name), "f", video, detections(count), end_s=8.0, people=people()), [features(2)])
-    return part_name(f"/videos/{name}", name)
-
-
-def features(steps: int, *, start_s: float = 0.0, logits: bool = True) -> FeatureSequence:
-    values_SC = np.arange(steps * 4, dtype=np.float16).reshape(steps, 4)
-    logits_SK = values_SC.astype(np.float32)[:, :3] if logits else None
-    return FeatureSequence("a.mp4", values_SC, logits_SK, start_s, 0.32)
 
 
 def result(steps: int = 3, *, lost: tuple[Failure, ...] = (), logits: bool = True) -> SegmentResult:
@@ -92,7 +48,7 @@ def result(steps: int = 3, *, lost: tuple[Failure, ...] = (), logits: bool = Tru
 
 
 def test_committed_video_is_found_with_its_row_and_the_key_of_its_work(tmp_path: Path) -> None:
-    results = Results(tmp_path)
+    results = ResultsFolder(tmp_path)
     part = commit(results, "a.mp4", 3)
     found = results.committed()
     assert list(found) == [part]
@@ -102,21 +58,21 @@ def test_committed_video_is_found_with_its_row_and_the_key_of_its_work(tmp_path:
 
 def test_committing_again_leaves_one_row(tmp_path: Path) -> None:
     for count in (3, 1):
-        part = commit(Results(tmp_path), "a.mp4", count)
-    assert Results(tmp_path).committed()[part].row["n_detections"] == 1
+        part = commit(ResultsFolder(tmp_path), "a.mp4", count)
+    assert ResultsFolder(tmp_path).committed()[part].row["n_detections"] == 1
     assert len(pl.read_parquet(tmp_path / "segments/*.parquet")) == 1
 
 
 def test_parts_that_a_later_config_does_not_write_are_gone(tmp_path: Path) -> None:
-    other = commit(Results(tmp_path), "b.mp4", 1)
+    other = commit(ResultsFolder(tmp_path), "b.mp4", 1)
     for only_segments in (False, True):
-        part = commit(Results(tmp_path), "a.mp4", 1, only_segments=only_segments)
+        part = commit(ResultsFolder(tmp_path), "a.mp4", 1, only_segments=only_segments)
     assert {path.parent.name for path in tmp_path.glob(f"*/{part}.parquet")} == {"videos", "segments"}
     assert {path.parent.name for path in tmp_path.glob(f"*/{other}.parquet")} == set(TABLES)
 
 
 def test_a_person_has_a_row_for_each_action_and_one_without_a_label_for_none(tmp_path: Path) -> None:
-    commit(Results(tmp_path), "a.mp4", 1)
+    commit(ResultsFolder(tmp_path), "a.mp4", 1)
     rows = duckdb.sql(f"select time_s, track_id, x1, x2, label, label_id, score from '{tmp_path}/persons/*.parquet'")
     assert rows.fetchall() == [
         (0.0, 0, 0.0, 0.25, "fall", 1, 0.75),
@@ -129,7 +85,7 @@ def test_a_person_has_a_row_for_each_action_and_one_without_a_label_for_none(tmp
 
 def test_tables_of_people_are_there_for_a_video_that_failed_too(tmp_path: Path) -> None:
     write = Write(
-        Results(tmp_path),
+        ResultsFolder(tmp_path),
         class_names=["run"],
         person_class_names=["run"],
         metadata=PROVENANCE,
@@ -143,14 +99,14 @@ def test_tables_of_people_are_there_for_a_video_that_failed_too(tmp_path: Path) 
 
 
 def test_every_part_tells_where_it_comes_from(tmp_path: Path) -> None:
-    part = commit(Results(tmp_path), "a.mp4", 1)
+    part = commit(ResultsFolder(tmp_path), "a.mp4", 1)
     for table in TABLES:
         metadata = pq.read_schema(tmp_path / table / f"{part}.parquet").metadata
         assert {key: metadata[key.encode()].decode() for key in PROVENANCE} == PROVENANCE
 
 
 def test_parts_without_a_row_in_videos_are_swept_and_the_others_stay(tmp_path: Path) -> None:
-    results = Results(tmp_path)
+    results = ResultsFolder(tmp_path)
     kept, orphan = commit(results, "a.mp4", 1), commit(results, "b.mp4", 1)
     results.part("videos", orphan).unlink()
     with results.writing():
@@ -161,7 +117,7 @@ def test_parts_without_a_row_in_videos_are_swept_and_the_others_stay(tmp_path: P
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"no parquet at all", None])
 def test_part_that_cannot_be_read_counts_as_absent(tmp_path: Path, damage: bytes | None) -> None:
-    results = Results(tmp_path)
+    results = ResultsFolder(tmp_path)
     whole, broken = commit(results, "a.mp4", 1), commit(results, "b.mp4", 1)
     path = results.part("videos", broken)
     path.write_bytes(path.read_bytes()[:-20] if damage is None else damage)
@@ -169,7 +125,7 @@ def test_part_that_cannot_be_read_counts_as_absent(tmp_path: Path, damage: bytes
 
 
 def test_part_with_any_byte_wrong_is_read_or_absent_and_never_an_error(tmp_path: Path) -> None:
-    results, random = Results(tmp_path), Random(1)
+    results, random = ResultsFolder(tmp_path), Random(1)
     path = results.part("videos", commit(results, "a.mp4", 1))
     whole = path.read_bytes()
     for _ in range(150):
@@ -183,27 +139,27 @@ def test_part_with_any_byte_wrong_is_read_or_absent_and_never_an_error(tmp_path:
 def test_foreign_parquet_among_the_parts_counts_as_absent(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "videos" / "other.parquet")
-    assert Results(tmp_path).committed() == {}
+    assert ResultsFolder(tmp_path).committed() == {}
 
 
 def test_second_writer_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
-    with Results(tmp_path).writing():
-        with pytest.raises(StopRun, match="another run is writing"), Results(tmp_path).writing():
+    with ResultsFolder(tmp_path).writing():
+        with pytest.raises(StopRun, match="another run is writing"), ResultsFolder(tmp_path).writing():
             pass
-        assert Results(tmp_path).committed() == {}  # readers are welcome
-    with Results(tmp_path).writing():
+        assert ResultsFolder(tmp_path).committed() == {}  # readers are welcome
+    with ResultsFolder(tmp_path).writing():
         pass
 
 
 def test_folder_that_cannot_be_made_stops_the_run_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StopRun, match=r"cannot write to .*file") as caught, Results(tmp_path / "file").writing():
+    with pytest.raises(StopRun, match=r"cannot write to .*file") as caught, ResultsFolder(tmp_path / "file").writing():
         pass
     assert "\n" not in str(caught.value)
 
 
 def test_run_is_described_beside_the_tables(tmp_path: Path) -> None:
-    results = Results(tmp_path)
+    results = ResultsFolder(tmp_path)
     results.describe({"run_id": "r", "config": {"name": "ünïcode"}})
     assert (tmp_path / "run.json").read_text(encoding="utf-8").count("ünïcode") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
@@ -222,7 +178,7 @@ def test_part_name_is_a_file_name_that_tells_addresses_apart(key: str) -> None:
 
 def test_empty_and_full_parts_are_read_by_glob(tmp_path: Path) -> None:
     for name, count in (("a.mp4", 0), ("b.mp4", 3), ("c.mp4", 2)):
-        commit(Results(tmp_path), name, count)
+        commit(ResultsFolder(tmp_path), name, count)
     pattern = str(tmp_path / "segments" / "*.parquet")
     query = f"select label, count(*), sum(stop_s - start_s) from '{pattern}' group by label"
     assert duckdb.sql(query).fetchall() == [("run", 5, 2.5)]
@@ -263,11 +219,11 @@ def test_place_that_refuses_stops_the_run(tmp_path: Path) -> None:
 _COMMIT_FOR_EVER = """
 import itertools, sys
 from pathlib import Path
-from pipeline.results import Results
-from tests.test_results import commit
-with Results(Path(sys.argv[1])).writing():
+from pipeline.results import ResultsFolder
+from tests.committed import commit
+with ResultsFolder(Path(sys.argv[1])).writing():
     for number in itertools.count():
-        commit(Results(Path(sys.argv[1])), f"{number}.mp4", 2000)
+        commit(ResultsFolder(Path(sys.argv[1])), f"{number}.mp4", 2000)
 """
 
 
@@ -278,7 +234,7 @@ def test_after_a_kill_at_any_moment_what_is_there_is_whole(tmp_path: Path) -> No
         time.sleep(0.005)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    results = Results(tmp_path)
+    results = ResultsFolder(tmp_path)
     with results.writing():
         committed = results.committed()
         assert len(committed) >= 5 and not results.temp_folder.exists()
@@ -349,7 +305,7 @@ def test_spool_name_tells_work_apart() -> None:
 
 
 def test_cleared_spool_leaves_other_videos_alone(tmp_path: Path) -> None:
-    results = Results(tmp_path)
+    results = ResultsFolder(tmp_path)
     for part in ("a", "b"):
         write_segment(results.spool_folder(part) / "0.npz", result())
     results.clear_spool("a")

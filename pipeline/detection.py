@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipeline.compact import split
 from pipeline.contracts import Stages
 from pipeline.engines import Engine, work
 from pipeline.feature_cache import FeatureCache
@@ -11,11 +12,11 @@ from pipeline.finish import KeepFeatures, WriteTables
 from pipeline.job import Job
 from pipeline.progress import Progress, Tally
 from pipeline.records import Source
-from pipeline.results import Results, part_name
+from pipeline.results import ResultsFolder, part_name
 from pipeline.selection import select
 from pipeline.settings import Config
 
-StageMaker = Callable[[Config, Results, str], Stages]
+StageMaker = Callable[[Config, ResultsFolder, str], Stages]
 
 
 def detect(
@@ -31,12 +32,13 @@ def detect(
 ) -> Tally:
     """Find actions in every source that is not committed yet. Raises ConfigError before, StopRun while working."""
     run_id = time.strftime("%Y%m%dT%H%M%S")
-    results = Results(out)
+    results = ResultsFolder(out)
     stages = make_stages(config, results, run_id)
     config = stages.config
     with results.writing(), progress:
         job = _job(stages, results, progress, retry_failed)
         selection = select(sources, results, stages.write.metadata["config_hash"], retry_failed=retry_failed)
+        split(results, [part_name(source.uri, source.key) for source in selection.open])
         job.begin(selection.open, selection.done)
         results.describe(
             {
@@ -53,7 +55,7 @@ def detect(
     return progress.tally
 
 
-def _job(stages: Stages, results: Results, progress: Progress, retry_failed: bool) -> Job:
+def _job(stages: Stages, results: ResultsFolder, progress: Progress, retry_failed: bool) -> Job:
     use = stages.config.cache.features
     cache = FeatureCache(stages.cache)
     keep = KeepFeatures(cache, stages) if use == "keep" else None
