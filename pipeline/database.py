@@ -1,23 +1,58 @@
 """The tables of a results folder as views in DuckDB: what is committed, and nothing else."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
 
-from pipeline.parts import committed_parts, is_results_folder, parts_of
+from pipeline.parts import committed_parts, is_results_folder, parts_of, states
 from pipeline.sources import InputError
 from pipeline.tables import TABLES
+
+_TRIES = 8
+
+Answer = TypeVar("Answer")
 
 
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory with a view for each table, as of now; empty where a run wrote none. Raises InputError.
 
-    Its answers are read from the parts when they are asked for: a run that does a video anew meanwhile takes some away.
+    Rows are read from the parts when they are asked for; `query` is for folders that a run is writing to.
     """
+    return _views(folder, _commits(folder))
+
+
+def query(folder: Path, sql: str, use: Callable[[duckdb.DuckDBPyRelation], Answer]) -> Answer:
+    """What `use` makes of the rows of the last statement; called anew where a run replaced parts meanwhile.
+
+    Raises InputError for SQL that DuckDB refuses, with its reasons.
+    """
+    for is_last in (*[False] * (_TRIES - 1), True):
+        commits = _commits(folder)
+        before = states(commits)
+        try:
+            rows = _views(folder, commits).sql(sql)
+            if rows is None:
+                raise InputError(f"{sql!r} asks for nothing: give a query, such as 'from segments'")
+            answer = use(rows)
+        except duckdb.Error as error:
+            if is_last or (states(commits) == before and None not in before):
+                raise InputError("\n".join(line for line in str(error).splitlines() if line.strip())) from None
+        else:
+            if is_last or states(commits) == before:
+                return answer
+    raise AssertionError("unreachable")
+
+
+def _commits(folder: Path) -> list[Path]:
     if not is_results_folder(folder):
         raise InputError(f"{folder}: is no results folder: it needs videos/*.parquet; give a run's --out")
-    commits = committed_parts(folder)
+    return committed_parts(folder)
+
+
+def _views(folder: Path, commits: list[Path]) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect()
     for name, schema in TABLES.items():
         parts = commits if name == "videos" else parts_of(folder, name, commits)
@@ -30,7 +65,5 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
 
 def _empty(schema: pa.Schema) -> pa.Table:
     """Without rows; DuckDB knows no halves, and reads those of a part as singles."""
-    halves = pa.list_(pa.float16())
-    return pa.schema(
-        [(one.name, pa.list_(pa.float32()) if one.type == halves else one.type) for one in schema]
-    ).empty_table()
+    halves, singles = pa.list_(pa.float16()), pa.list_(pa.float32())
+    return pa.schema([(one.name, singles if one.type == halves else one.type) for one in schema]).empty_table()

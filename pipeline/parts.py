@@ -33,6 +33,19 @@ def parts_of(folder: Path, table: str, commits: Sequence[Path]) -> list[Path]:
     return [folder / table / commit.name for commit in commits if commit.name in names]
 
 
+def states(parts: Sequence[Path]) -> list[tuple[int, int] | None]:
+    """What changes with a file, None where it is gone: videos whose parts kept their states were not written anew."""
+    return [_state(part) for part in parts]
+
+
+def _state(part: Path) -> tuple[int, int] | None:
+    try:
+        about = part.stat()
+    except FileNotFoundError:
+        return None
+    return about.st_ino, about.st_mtime_ns
+
+
 def is_compact(name: str) -> bool:
     return _COMPACT.fullmatch(name) is not None
 

@@ -19,15 +19,15 @@ class PersonDetectorSettings(Settings):
         description="a file of people found elsewhere instead (AVA's CSV, or Parquet): no detector runs then, and its "
         "scores decide as a detector's would who begins a track (tracking.high_score)",
     )
-    min_score: Fraction01 = Field(0.1, description="boxes below it are not even kept")
+    min_score: Fraction01 = Field(0.1, description="boxes below it are not even kept; up to tracking.low_score")
 
 
 class TrackingSettings(Settings):
     """Who is who on the next key frame (detectors.persons.tracking)."""
 
     high_score: Fraction01 = Field(0.3, description="boxes of at least this score may begin a track")
-    low_score: Fraction01 = Field(0.1, description="boxes of at least this score may go on with one")
-    max_gap_s: float = Field(5.0, gt=0, le=60, description="for so long somebody may go unseen")
+    low_score: Fraction01 = Field(0.1, description="those of at least this score may go on with one; up to high_score")
+    max_gap_s: float = Field(5.0, gt=0, le=60, description="for so long somebody may go unseen; at least one key frame")
     max_cost: float = Field(5.0, gt=0, le=20, description="how improbable a link may be, in nats; higher joins more")
     speed: float = Field(0.6, gt=0, le=10, description="spread of people's speed, heights of their box a second")
     looks_weight: float = Field(30.0, ge=0, le=200, description="how much looks count beside place and size; 0: not")
@@ -63,9 +63,9 @@ class TubeSettings(Settings):
     """Actions of a person over time (detectors.persons.tubes)."""
 
     start_score: Fraction01 = Field(0.5, description="that a tube must reach")
-    keep_score: Fraction01 = Field(0.3, description="that it must keep")
+    keep_score: Fraction01 = Field(0.3, description="that it must keep; up to start_score")
     max_gap_s: float = Field(2.0, ge=0, description="without that score, or without the person, that it bridges")
-    min_duration_s: float = Field(0.0, ge=0)
+    min_duration_s: float = Field(0.0, ge=0, description="shorter ones are dropped")
 
     @model_validator(mode="after")
     def _possible(self) -> "TubeSettings":
@@ -77,7 +77,7 @@ class TubeSettings(Settings):
 class PersonSettings(Settings):
     """The person branch: people on key frames, followed, each with what it does. `persons: on` switches it on."""
 
-    switch: Literal["on", "off"] = "off"
+    switch: Literal["on", "off"] = Field("off", description="whether people are looked for")
     rate: float = Field(1.0, gt=0, le=30, description="key frames a second of video")
     window_s: float = Field(1.0, ge=0, le=10, description="of the backbone's map, averaged around a key frame")
     detector: PersonDetectorSettings = PersonDetectorSettings()

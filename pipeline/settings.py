@@ -65,11 +65,15 @@ class SegmentSettings(Settings):
 class EngineSettings(Settings):
     """Where the work runs; never changes the result."""
 
-    lanes: Auto | Annotated[int, Field(ge=1)] = "auto"
-    decoders_per_lane: Auto | Annotated[int, Field(ge=1)] = "auto"
+    lanes: Auto | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="workers with the backbone; auto: one a GPU, or one for every 16 CPUs where there is no GPU"
+    )
+    decoders_per_lane: Auto | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="processes that decode for a lane; auto: 2, beside a GPU all of its CPUs but one (2 to 16)"
+    )
     chunks_in_flight: int = Field(2, ge=1, description="chunks a decoder may be ahead")
     attempts: int = Field(3, ge=1, description="tries of a segment whose worker dies")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="of the networks; auto: a GPU if there is one")
     threads: Auto | Annotated[int, Field(ge=1)] = Field("auto", description="CPU threads of a backbone")
     compute_frames: Auto | Annotated[int, Field(ge=1, le=4096)] = Field(
         "auto", description="frames the backbone takes at once; auto: 32 on a CPU, 256 on a GPU"

@@ -25,7 +25,7 @@ class SplitSettings(Settings):
     """Which annotated videos are learned from, and which only tell how well that went."""
 
     training: tuple[str, ...] = Field(("training", "train"), description="subsets of the annotation file")
-    validation: tuple[str, ...] = ("validation", "val", "test")
+    validation: tuple[str, ...] = Field(("validation", "val", "test"), description="subsets held out")
     fraction: Threshold | None = Field(None, description="of the videos, drawn for validation; subsets are ignored")
 
 
@@ -43,7 +43,7 @@ class AugmentationSettings(Settings):
 class FinetuneSettings(Settings):
     """The backbone's last blocks learn too, end to end with the detector that was trained on its features."""
 
-    epochs: int = Field(0, ge=0, description="0: the backbone stays as it is")
+    epochs: int = Field(0, ge=0, description="0: the backbone stays as it is; not with training.features")
     blocks: Positive = Field(2, description="of the backbone, from its end, that learn; its batch statistics stay")
     learning_rate: float = Field(1e-5, gt=0, description="of the backbone; falls along half a cosine")
     detector_learning_rate: float = Field(1e-4, gt=0, description="of the detector meanwhile")
@@ -64,12 +64,12 @@ class HeadTrainingSettings(Settings):
 class TrainingSettings(Settings):
     """AdamW with warm-up and cosine, averaged weights, early stopping."""
 
-    seed: int = Field(0, ge=0)
-    epochs: Positive = 40
-    warmup_epochs: int = Field(4, ge=0)
+    seed: int = Field(0, ge=0, description="on a CPU the same seed gives the same weights")
+    epochs: Positive = Field(40, description="at most; see patience")
+    warmup_epochs: int = Field(4, ge=0, description="in which the learning rate rises; fewer than epochs")
     batch: Positive = Field(2, description="stretches of video in a step; of people: training.head.batch")
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
+    learning_rate: float = Field(1e-3, gt=0, description="after the warm-up; from there it falls along half a cosine")
+    weight_decay: float = Field(0.05, ge=0, description="of AdamW; biases and scales do not decay")
     clip_norm: float = Field(1.0, gt=0, description="gradients are scaled down to this norm")
     ema: Fraction01 = Field(0.99, description="how much of the averaged weights a step keeps")
     class_balance: bool = Field(True, description="rare classes weigh more: by the root of how rare they are")

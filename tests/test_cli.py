@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import typer.main
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
@@ -21,7 +22,7 @@ from run import app
 from stages.write import Write
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("detect", "plan", "render", "train", "evaluate", "export", "demo", "bench", "backbones", "weights")
+COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def call(*arguments: object) -> Result:
