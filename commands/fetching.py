@@ -25,11 +25,9 @@ def fetch(name: str) -> Path:
 def fetch_for(config: "Config") -> None:
     """What a resolved config needs, if it is to be fetched at all. Raises WeightsError."""
     from detectors.backbones import RANDOM
+    from stages.build import needed_weights
 
-    needed = {"backbone.weights": config.backbone.weights}
-    if config.persons.is_on and config.persons.detector.boxes is None:
-        needed["persons.detector.weights"] = config.persons.detector.weights
-    for field, name in needed.items():
+    for field, name in needed_weights(config).items():
         if name == RANDOM:
             errors.print(f"{field} is random: labels and scores mean nothing", style="yellow")
         else:

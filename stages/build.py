@@ -104,6 +104,14 @@ def resolve(config: Config) -> Config:
     return resolve_features(config)
 
 
+def needed_weights(config: Config) -> dict[str, str]:
+    """Of a resolved config: what its networks load, a name or a file or random, by the setting that says so."""
+    needed = {"backbone.weights": config.backbone.weights}
+    if config.persons.is_on and config.persons.detector.boxes is None:
+        needed["persons.detector.weights"] = config.persons.detector.weights
+    return needed
+
+
 def resolve_features(config: Config) -> Config:
     """The same for what determines features."""
     config = _resolved(config, _backbone(config))
