@@ -1,7 +1,5 @@
 """Lists of action classes with their numbers: a CSV `id,name`, or the .pbtxt that AVA's evaluation takes."""
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from annotations import values
-from annotations.errors import AnnotationError, BadValue, Problems
-from annotations.files import read_text
+from annotations.errors import BadValue, Problems
+from annotations.files import numbered_rows, read_text
 from annotations.pbtxt import is_pbtxt, read_blocks
 from annotations.records import LabelledBoxes
 
@@ -76,11 +74,7 @@ def _class_id(cell: str) -> int:
 def _csv(text: str, problems: Problems) -> Iterator[Cells]:
     first = next(line for line in text.splitlines() if line.strip())
     delimiter = found.group() if (found := _DELIMITERS.search(first)) else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
-    try:
-        rows = [(number, row) for number, row in enumerate(reader, start=1) if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise AnnotationError(f"{problems.path}: row {reader.line_num}: is no CSV: {error}; mend its quotes") from None
+    rows = numbered_rows(problems.path, text, delimiter=delimiter, skip_blanks=True)
     places, width = _places(rows[0][1] if rows else [])
     for number, row in rows[0 if width == 0 else 1 :]:
         if len(row) != (width or 2):

@@ -11,13 +11,12 @@ import numpy as np
 
 from annotations import values
 from annotations.errors import AnnotationError, BadValue, Problems, WrongKind
-from annotations.files import read_text, write_text
+from annotations.files import numbered_rows, read_text, write_text
 from annotations.records import NO_PERSON, Frame, LabelledBoxes
-from annotations.values import shown
+from annotations.values import EDGE_TOLERANCE, shown
 
 _TRUTH = "video,timestamp,x1,y1,x2,y2,action[,person_id]"
 _FOUND = "video,timestamp,x1,y1,x2,y2,action,score[,person_id]"
-_EDGE_TOLERANCE = 0.01  # detectors and rounding pass the edge of the picture by this much at most
 
 Row = tuple[float, float, float, float, int, float, int]  # box, action, score, person
 
@@ -58,11 +57,7 @@ def _rows(path: Path, *, may_be_empty: bool) -> list[tuple[int, list[str]]]:
     text = read_text(path, may_be_empty=may_be_empty)
     if _is_of_spans(text.lstrip().partition("\n")[0]):
         raise AnnotationError(f"{path}: holds no boxes on key frames; AVA's rows are {_TRUTH} or {_FOUND}")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return [(number, row) for number, row in enumerate(reader, start=1) if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise AnnotationError(f"{path}: row {reader.line_num}: is no CSV: {error}; mend the row") from None
+    return numbered_rows(path, text)
 
 
 def _is_of_spans(first: str) -> bool:
@@ -99,7 +94,7 @@ def _row(cells: list[str], scores: bool) -> Row:
 
 def _share(cell: str, name: str) -> float:
     value = values.number(cell, name)
-    if not -_EDGE_TOLERANCE <= value <= 1 + _EDGE_TOLERANCE:
+    if not -EDGE_TOLERANCE <= value <= 1 + EDGE_TOLERANCE:
         raise BadValue(f"{name} must be a share of the picture in 0..1, got {value}; divide pixels by width or height")
     return min(max(value, 0.0), 1.0)
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from annotations import values
 from annotations.errors import AnnotationError, Problems
-from annotations.files import first_bytes, read_text
+from annotations.files import first_bytes, numbered_rows, read_text
 
 COLUMNS = ("video", "subset", "duration_s", "start_s", "stop_s", "label", "score")
 
@@ -72,11 +72,7 @@ def _csv(problems: Problems, required: Sequence[str]) -> Cells:
     path, text = problems.path, read_text(problems.path)
     first = next((line for line in io.StringIO(text, newline=None) if line.strip(' \t\n,;"')), "")
     _, delimiter = header_cells(first)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
-    try:
-        numbered = [(number, row) for number, row in enumerate(reader, start=1) if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise AnnotationError(f"{path}: row {reader.line_num}: is no CSV: {error}; mend its quotes") from None
+    numbered = numbered_rows(path, text, delimiter=delimiter, skip_blanks=True)
     if not first or not numbered:
         raise AnnotationError(f"{path}: is empty but for delimiters; give a table with a row of names")
     header_row, header = numbered[0]

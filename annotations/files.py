@@ -1,5 +1,7 @@
-"""Files of annotations on disk: text that is text, and writing that leaves no half file."""
+"""Files of annotations on disk: text that is text, rows of CSV, and writing that leaves no half file."""
 
+import csv
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +53,20 @@ def read_text(path: Path, *, may_be_empty: bool = False) -> str:
         blanks = " but for blanks" if text else ""
         raise AnnotationError(f"{path}: is empty{blanks}; give a file with annotations or predictions")
     return text
+
+
+def numbered_rows(
+    path: Path, text: str, *, delimiter: str = ",", skip_blanks: bool = False
+) -> list[tuple[int, list[str]]]:
+    """The rows of a CSV that hold something, each with its number in the file. Raises AnnotationError.
+
+    `skip_blanks`: those that follow a delimiter, as spreadsheets take them.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=skip_blanks, strict=True)
+    try:
+        return [(number, row) for number, row in enumerate(reader, start=1) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise AnnotationError(f"{path}: row {reader.line_num}: is no CSV: {error}; mend its quotes") from None
 
 
 @contextmanager

@@ -10,8 +10,7 @@ import numpy as np
 from annotations import values
 from annotations.errors import BadValue, Problems
 from annotations.records import Annotations, LabelledSpans
-
-DURATION_TOLERANCE_S = 0.5  # durations in annotation files are rounded, or those of another encoding
+from annotations.values import DURATION_TOLERANCE_S
 
 
 class Gathered:

@@ -14,15 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from annotations import values
+from annotations.box_rows import BoxRows, csv_rows, parquet_rows
 from annotations.cells import is_parquet
 from annotations.errors import AnnotationError, BadValue, Problems
 from annotations.files import replacing
-from annotations.person_rows import BoxRows, csv_rows, parquet_rows
 from annotations.records import LabelledBoxes
-from annotations.values import shown
-
-_EDGE_TOLERANCE = 0.01  # detectors and rounding pass the edge of the picture by this much at most
-_TIME_DIGITS = 6  # as key frames are compared elsewhere (values.frame_time)
+from annotations.values import EDGE_TOLERANCE, TIME_DIGITS, shown
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -95,7 +92,7 @@ def _read(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     _check(problems, rows)
     problems.raise_if_any()
     sides_N4 = rows.boxes_N4.clip(0.0, 1.0)
-    return names, video_N, np.column_stack([rows.times_N.round(_TIME_DIGITS), sides_N4, rows.scores_N])
+    return names, video_N, np.column_stack([rows.times_N.round(TIME_DIGITS), sides_N4, rows.scores_N])
 
 
 def _videos(problems: Problems, rows: BoxRows) -> tuple[list[str], np.ndarray]:
@@ -113,7 +110,7 @@ def _videos(problems: Problems, rows: BoxRows) -> tuple[list[str], np.ndarray]:
 
 def _check(problems: Problems, rows: BoxRows) -> None:
     boxes_N4 = rows.boxes_N4
-    outside_N = ((boxes_N4 < -_EDGE_TOLERANCE) | (boxes_N4 > 1 + _EDGE_TOLERANCE)).any(axis=1)
+    outside_N = ((boxes_N4 < -EDGE_TOLERANCE) | (boxes_N4 > 1 + EDGE_TOLERANCE)).any(axis=1)
     turned_N = (boxes_N4[:, 0] > boxes_N4[:, 2]) | (boxes_N4[:, 1] > boxes_N4[:, 3])
     faults: tuple[tuple[Any, str], ...] = (
         (rows.times_N < 0, "timestamp {time} lies before the video begins; times count from 0"),

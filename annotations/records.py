@@ -75,11 +75,6 @@ class Annotations:
             spans, tuple(self.durations_s[one] for one in chosen), tuple(self.subsets[one] for one in chosen)
         )
 
-    def in_subset(self, subset: str) -> "Annotations":
-        return self.of_videos(
-            [name for name, own in zip(self.spans.videos, self.subsets, strict=True) if own == subset]
-        )
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LabelledBoxes:

@@ -25,9 +25,7 @@ def of_subsets(annotations: Annotations, names: Sequence[str]) -> Annotations:
 
 
 def split_by_subset(
-    annotations: Annotations,
-    train: Sequence[str] = ("training", "train"),
-    validation: Sequence[str] = ("validation", "val", "test"),
+    annotations: Annotations, train: Sequence[str], validation: Sequence[str]
 ) -> tuple[Annotations, Annotations]:
     """Training and validation videos by names of subsets; of each list one must be there. Raises AnnotationError."""
     both = {name.casefold() for name in train} & {name.casefold() for name in validation}
@@ -37,7 +35,7 @@ def split_by_subset(
 
 
 def split_by_fraction(
-    annotations: Annotations, validation_fraction: float, seed: int = 0
+    annotations: Annotations, validation_fraction: float, seed: int
 ) -> tuple[Annotations, Annotations]:
     """Training and validation videos: the same for the same names and seed, whatever their order in the file.
 

@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 
 from annotations.records import Annotations, LabelledSpans
+from annotations.values import DURATION_TOLERANCE_S
 
 SHORT_S = 0.1
 FEW_INSTANCES = 5
-DURATION_TOLERANCE_S = 0.5
 
 Kind = Literal[
     "duplicate",
@@ -32,6 +32,8 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
+    """Something that looks like a slip."""
+
     kind: Kind
     where: str  # a video with its span, a class or a subset
     what: str

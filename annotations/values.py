@@ -6,6 +6,10 @@ import reprlib
 
 from annotations.errors import BadValue
 
+DURATION_TOLERANCE_S = 0.5  # durations in annotation files are rounded, or those of another encoding
+EDGE_TOLERANCE = 0.01  # detectors and rounding pass the edge of the picture by this much at most
+TIME_DIGITS = 6  # of seconds, to which key frames are compared
+
 # Neither admits what float() takes beyond plain numbers: "1_000", digits of other scripts, "nan".
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d*)?)", re.ASCII)
@@ -62,7 +66,7 @@ def _other_number(text: str, what: str, *, clock: bool, decimal_comma: bool) -> 
 
 def frame_time(time_s: float) -> str:
     """The time of a key frame as AVA's evaluation compares it: 902, 0902 and 902.0 are 902.000000."""
-    return f"{round(time_s, 6) + 0.0:.6f}"  # without the sign of -0.0
+    return f"{round(time_s, TIME_DIGITS) + 0.0:.{TIME_DIGITS}f}"  # without the sign of -0.0
 
 
 def whole_number(value: str, what: str) -> int:

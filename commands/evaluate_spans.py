@@ -74,7 +74,7 @@ def _show_errors(
     plot: Path | None,
 ) -> None:
     """Tables of all there is to tell, and the plot."""
-    from evaluation.errors import error_profile
+    from evaluation.error_profile import error_profile
     from evaluation.proposals import proposal_recall
     from evaluation.sensitivity import by_length
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Config
     from training.people import PeopleSplits
     from training.person_head import HeadTraining
-    from training.train import Place
+    from training.place import Place
 
 
 def train_persons(
@@ -40,7 +40,7 @@ def train_persons(
     from annotations.person_boxes import write_person_boxes
     from stages.build import resolve_features
     from training.people import collect_people, split_people
-    from training.train import Place
+    from training.place import Place
 
     settings, split = resolve_features(settings), settings.training.split
     if validation is None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from annotations.records import Annotations
     from pipeline.settings import Config
     from training.collect import Splits, VideoFeatures
+    from training.place import Place
     from training.state import TrainingState
-    from training.train import Place
 
 
 def train_spans(
@@ -35,7 +35,7 @@ def train_spans(
 
     from stages.build import resolve_features  # only now: torch takes seconds, and a typo needs none
     from training.collect import collect, split
-    from training.train import Place
+    from training.place import Place
 
     settings = resolve_features(settings)
     training, validation, how = split(ground_truth, settings.training.split, seed=settings.training.seed)

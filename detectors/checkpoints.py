@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from detectors.web_file import WeightsError
+from detectors.errors import WeightsError
 
 LAYOUTS = ("native", "torchvision", "pytorchvideo", "pyslowfast")
 COUNTER = "num_batches_tracked"  # of a batch norm; older files lack it

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from detectors.checkpoints import MALFORMED
-from detectors.web_file import WeightsError
+from detectors.errors import WeightsError
 
 
 def save_model(path: Path, form: str, about: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy._core import multiarray
 
-from detectors.web_file import WeightsError
+from detectors.errors import WeightsError
 
 PLAIN_DTYPE = re.compile(r"[biufc]\d{1,2}")
 # What the unpickler raises on bytes that are no pickle, or not all of one.

@@ -13,17 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from detectors.web_file import (
-    ANOTHER_WAY,
-    TIMEOUT_S,
-    Progress,
-    PublishedFile,
-    WeightsError,
-    check,
-    download,
-    host,
-    reason,
-)
+from detectors.errors import WeightsError
+from detectors.web_file import ANOTHER_WAY, TIMEOUT_S, Progress, PublishedFile, check, download, host, reason
 
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 WAY_OUT = "fetch again, or from another package index"

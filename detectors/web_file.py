@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from detectors.errors import WeightsError
+
 if TYPE_CHECKING:
     import requests
 
@@ -23,10 +25,6 @@ ANOTHER_WAY = (
     "(or name a copy with UNTRIMMED_CACHE)"
 )
 A_LOCAL_FILE = "or give a local file as `--set backbone.weights=PATH` or `--set persons.detector.weights=PATH`"
-
-
-class WeightsError(RuntimeError):
-    """A file cannot be had, or is not what it should be; the message is one line for the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from detectors.web_file import Progress, PublishedFile, WeightsError, sha256_of
+from detectors.errors import WeightsError
+from detectors.web_file import Progress, PublishedFile, sha256_of
 from detectors.weights_table import WEIGHTS
 
 __all__ = ["WEIGHTS", "WeightsError", "cache_folder", "cached", "digest", "fetch", "listing", "resolve"]
@@ -63,11 +64,11 @@ def listing() -> list[tuple[str, PublishedFile, Path | None]]:
     return [(name, entry, cached(name)) for name, entry in WEIGHTS.items()]
 
 
-def resolve(name_or_path: str, *, progress: Progress | None = None) -> Path:
+def resolve(name_or_path: str) -> Path:
     """A name of the table is fetched; anything else must be a file."""
     if name_or_path not in WEIGHTS and Path(name_or_path).is_file():
         return Path(name_or_path)
-    return fetch(name_or_path, progress=progress)
+    return fetch(name_or_path)
 
 
 def digest(name_or_path: str) -> str:

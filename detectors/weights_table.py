@@ -8,26 +8,24 @@ PYTORCHVIDEO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/"
 PYSLOWFAST = "https://dl.fbaipublicfiles.com/pyslowfast/model_zoo/"
 
 
-def _torchvision(file: str, description: str, *, top1: float) -> WebFile:
+def _torchvision(file: str, description: str, accuracy: str) -> WebFile:
     """The digits that end the file's name are the first of its sha256."""
     return WebFile(
         address=TORCHVISION + file,
         sha256=file.removesuffix(".pth").rpartition("-")[2],
         licence="BSD-3-Clause",
         description=description,
-        accuracy=f"{top1} % top-1, Kinetics-400",
+        accuracy=accuracy,
     )
+
+
+def _kinetics(file: str, description: str, *, top1: float) -> WebFile:
+    return _torchvision(file, description, f"{top1} % top-1, Kinetics-400")
 
 
 def _coco(file: str, description: str, *, box_map: float) -> WebFile:
-    """A person detector of torchvision; the file's name likewise ends in digits of its sha256."""
-    return WebFile(
-        address=TORCHVISION + file,
-        sha256=file.removesuffix(".pth").rpartition("-")[2],
-        licence="BSD-3-Clause",
-        description=f"{description}, people",
-        accuracy=f"{box_map} box mAP, COCO",
-    )
+    """A person detector."""
+    return _torchvision(file, f"{description}, people", f"{box_map} box mAP, COCO")
 
 
 def _slowfast(address: str, description: str, accuracy: str) -> WebFile:
@@ -46,16 +44,16 @@ WEIGHTS: dict[str, PublishedFile] = {
         licence="MIT",
         description="I3D RGB, 400 actions of Kinetics",
     ),
-    "r3d_18_kinetics400": _torchvision("r3d_18-b3b3357e.pth", "R3D-18", top1=63.2),
-    "mc3_18_kinetics400": _torchvision("mc3_18-a90a0ba3.pth", "MC3-18", top1=63.96),
-    "r2plus1d_18_kinetics400": _torchvision("r2plus1d_18-91a641e6.pth", "R(2+1)D-18", top1=67.463),
-    "s3d_kinetics400": _torchvision("s3d-d76dad2f.pth", "S3D", top1=68.368),
-    "mvit_v1_b_kinetics400": _torchvision("mvit_v1_b-dbeb1030.pth", "MViT v1 B", top1=78.477),
-    "mvit_v2_s_kinetics400": _torchvision("mvit_v2_s-ae3be167.pth", "MViT v2 S", top1=80.757),
-    "swin3d_t_kinetics400": _torchvision("swin3d_t-7615ae03.pth", "Video Swin T", top1=77.715),
-    "swin3d_s_kinetics400": _torchvision("swin3d_s-da41c237.pth", "Video Swin S", top1=79.521),
-    "swin3d_b_kinetics400": _torchvision("swin3d_b_1k-24f7c7c6.pth", "Video Swin B", top1=79.427),
-    "swin3d_b_kinetics400_imagenet22k": _torchvision(
+    "r3d_18_kinetics400": _kinetics("r3d_18-b3b3357e.pth", "R3D-18", top1=63.2),
+    "mc3_18_kinetics400": _kinetics("mc3_18-a90a0ba3.pth", "MC3-18", top1=63.96),
+    "r2plus1d_18_kinetics400": _kinetics("r2plus1d_18-91a641e6.pth", "R(2+1)D-18", top1=67.463),
+    "s3d_kinetics400": _kinetics("s3d-d76dad2f.pth", "S3D", top1=68.368),
+    "mvit_v1_b_kinetics400": _kinetics("mvit_v1_b-dbeb1030.pth", "MViT v1 B", top1=78.477),
+    "mvit_v2_s_kinetics400": _kinetics("mvit_v2_s-ae3be167.pth", "MViT v2 S", top1=80.757),
+    "swin3d_t_kinetics400": _kinetics("swin3d_t-7615ae03.pth", "Video Swin T", top1=77.715),
+    "swin3d_s_kinetics400": _kinetics("swin3d_s-da41c237.pth", "Video Swin S", top1=79.521),
+    "swin3d_b_kinetics400": _kinetics("swin3d_b_1k-24f7c7c6.pth", "Video Swin B", top1=79.427),
+    "swin3d_b_kinetics400_imagenet22k": _kinetics(
         "swin3d_b_22k-7c6ae6fa.pth", "Video Swin B from ImageNet-22k", top1=81.643
     ),
     "slowfast_r50_8x8_kinetics400": _slowfast(

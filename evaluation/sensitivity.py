@@ -18,9 +18,6 @@ from evaluation.average_precision import interpolated_ap
 from evaluation.matching import LeftOut, Matches, checked_tious, match
 
 BIN_NAMES = ("XS", "S", "M", "L", "XL")
-# DETAD's bins, each (low, high].
-LENGTH_EDGES_S = {"activitynet": (0.0, 30.0, 60.0, 120.0, 180.0, np.inf), "thumos": (0.0, 3.0, 6.0, 12.0, 18.0, np.inf)}
-COVERAGE_EDGES = {"activitynet": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), "thumos": (0.0, 0.02, 0.04, 0.06, 0.08, 1.0)}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,7 +31,7 @@ class Sensitivity:
     map_normalised_B: np.ndarray  # mean over the classes that have ground truth in the bin
     recall: float  # of all ground truths, those in no bin included
     map_normalised: float
-    num_in_no_bin: int  # ground truths without length, or in a video of unknown duration
+    num_in_no_bin: int  # ground truths without length
     left_out: LeftOut
 
 
@@ -52,26 +49,6 @@ def by_length(
         shares = np.linspace(0, 1, len(BIN_NAMES) + 1)
         edges_s = np.quantile(known_s, shares).tolist() if len(known_s) else [0.0] * len(shares)
     return _by_value(truth, found, tiou, lengths_G, edges_s)
-
-
-def by_coverage(
-    truth: LabelledSpans,
-    found: LabelledSpans,
-    durations_s: Sequence[float | None],
-    *,
-    tiou: float = 0.5,
-    edges: Sequence[float] = COVERAGE_EDGES["activitynet"],
-) -> Sensitivity:
-    """By the share of its video that an instance covers; `durations_s` are of the ground truth's videos, in order.
-
-    Raises ValueError as by_length does, and for durations that are not one for each video.
-    """
-    if len(durations_s) != len(truth.videos):
-        raise ValueError(f"there are {len(truth.videos)} videos and {len(durations_s)} durations: give one for each")
-    durations_V = np.array([duration if duration else np.nan for duration in durations_s], dtype=np.float64)
-    lengths_G = truth.spans_N2[:, 1] - truth.spans_N2[:, 0]
-    coverage_G = np.where(lengths_G > 0, lengths_G, np.nan) / durations_V[truth.video_N]
-    return _by_value(truth, found, tiou, coverage_G, edges)
 
 
 def _by_value(

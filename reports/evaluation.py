@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from evaluation.ava import MIN_IOU, FrameMap
-from evaluation.errors import NUM_STEPS, ErrorProfile, Kind
+from evaluation.error_profile import NUM_STEPS, ErrorProfile, Kind
 from evaluation.proposals import ProposalRecall
 from evaluation.sensitivity import BIN_NAMES, Sensitivity
 from evaluation.temporal import TemporalMap

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from annotations.files import replacing
-from evaluation.errors import ErrorProfile, Kind
+from evaluation.error_profile import ErrorProfile, Kind
 from evaluation.sensitivity import BIN_NAMES, Sensitivity
 from reports.evaluation import KINDS, length_range
 

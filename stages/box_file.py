@@ -11,7 +11,7 @@ from annotations.errors import AnnotationError
 from annotations.key_frames import SAME_S, are_on_key_frames, fitting_rate
 from annotations.matching import NamesOf
 from annotations.person_boxes import PersonBoxFile, read_person_boxes
-from detectors.persons.contract import FoundPeople
+from detectors.persons.contract import PeopleInPicture
 from pipeline.config import ConfigError
 
 _ROUNDING_S = 1e-9
@@ -37,14 +37,14 @@ class BoxFile:
         self._given = _given(self.path)
         self._rows: dict[str, slice] = {}
 
-    def at(self, video: str, time_s: float) -> FoundPeople:
+    def at(self, video: str, time_s: float) -> PeopleInPicture:
         """Who is there at an instant, best score first; nobody in a video that the file does not name."""
         rows = self._rows.get(video) or self._rows.setdefault(video, self._given.rows_of(video))
         boxes = self._given.boxes
         near = (time_s - SAME_S - _ROUNDING_S, time_s + SAME_S + _ROUNDING_S)
         first, stop = rows.start + np.searchsorted(boxes.times_N[rows], near)
         order = first + np.argsort(-boxes.scores_N[first:stop], kind="stable")
-        return FoundPeople(boxes.boxes_N4[order].astype(np.float32), boxes.scores_N[order].astype(np.float32))
+        return PeopleInPicture(boxes.boxes_N4[order].astype(np.float32), boxes.scores_N[order].astype(np.float32))
 
     def digest_of(self, video: str) -> str:
         """sha256 of the boxes of a video; needs no setup(). Raises AnnotationError."""

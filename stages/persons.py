@@ -11,7 +11,7 @@ from detectors import persons, weights
 from detectors.backbones.contract import Backbone
 from detectors.inference.prepared import Precision, Steps
 from detectors.persons.box_features import BoxFeatures
-from detectors.persons.contract import FoundPeople
+from detectors.persons.contract import PeopleInPicture
 from detectors.persons.inference import PersonInference
 from detectors.persons.looks import looks
 from detectors.persons.shots import ShotChanges
@@ -71,7 +71,7 @@ class Persons:
         network = persons.load(self.detector, path)
         self.inference = PersonInference(network, device=device, precision=self.precision, min_score=self.min_score)
 
-    def found_on(self, key_frames: KeyFrames, video: str) -> list[FoundPeople]:
+    def found_on(self, key_frames: KeyFrames, video: str) -> list[PeopleInPicture]:
         if self.boxes is not None:
             return [self.boxes.at(video, time_s) for time_s in key_frames.times_F]
         return self.inference.detect(key_frames.pictures_FHWC)
@@ -83,7 +83,7 @@ class Persons:
 
 class _KeyFrame(NamedTuple):
     time_s: float
-    found: FoundPeople
+    found: PeopleInPicture
     looks_NL: np.ndarray
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.persons.actions import Boxes, ava, best_labels, own_classes
+from detectors.persons.actions import Boxes, best_labels, independent_classes, own_classes
 from detectors.persons.tracking import track
 from detectors.persons.trained_head import TrainedHead, load_head
 from detectors.persons.tubes import tubes, with_idle_tracks
@@ -92,7 +92,7 @@ class Track:
     def _actions(self, pieces: Iterable[Boxes]) -> PersonActions:
         actions, lowest = self.settings.actions, min(self.settings.actions.min_score, self.settings.tubes.keep_score)
         if not self.single_label or self.head is not None:
-            return ava(pieces, smooth_s=actions.smooth_s, min_score=lowest)
+            return independent_classes(pieces, smooth_s=actions.smooth_s, min_score=lowest)
         return own_classes(pieces, **actions.own_classes.model_dump(), smooth_s=actions.smooth_s, min_score=lowest)
 
 

@@ -14,8 +14,9 @@ from pipeline.config import load_config
 from pipeline.records import FeatureSequence
 from training.collect import Splits
 from training.loop import Told
+from training.place import Place
 from training.state import TrainingState
-from training.train import Place, train
+from training.train import train
 from training.videos import AnnotatedVideo
 
 CLASSES = ("wave", "jump", "run")

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+from annotation_samples import put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotations.action_classes import of_classes, read_action_classes
 from annotations.ava import read_boxes
 from annotations.errors import AnnotationError
-from tests.annotation_samples import put
 
 PBTXT = """# two of AVA's
 label {

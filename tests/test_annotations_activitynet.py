@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from annotation_samples import RESULTS, UNTRIMMED, annotations_of, plain, put, spans_of
 
 from annotations.activitynet import (
     read_activitynet,
@@ -11,7 +12,6 @@ from annotations.activitynet import (
     write_activitynet,
     write_activitynet_annotations,
 )
-from tests.annotation_samples import RESULTS, UNTRIMMED, annotations_of, plain, put, spans_of
 
 
 def test_annotations_are_read_with_all_that_the_file_tells(tmp_path: Path) -> None:

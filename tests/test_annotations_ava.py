@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from annotation_samples import put
 
 from annotations.ava import read_boxes, write_ava
 from annotations.errors import AnnotationError
 from annotations.records import NO_PERSON, LabelledBoxes
-from tests.annotation_samples import put
 
 BOX = "0.562,0.191,0.961,0.296"
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
+from annotation_samples import Row, annotations_of, spans_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from annotations.check import summarize
 from annotations.suspicions import Kind, count_overlaps
-from tests.annotation_samples import Row, annotations_of, spans_of
 
 MANY: list[Row] = [(video, 10.0 * n, 10.0 * n + 1, label) for video in (0, 1) for n, label in enumerate(["run"] * 5)]
 

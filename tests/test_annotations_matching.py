@@ -1,12 +1,13 @@
 """Names in annotation files against paths of videos."""
 
 import pytest
+from annotation_samples import plain, spans_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from annotations.errors import AnnotationError
 from annotations.matching import NamesOf, match_videos, rename_videos
-from tests.annotation_samples import plain, spans_of
+from pipeline.walk import VIDEO_SUFFIXES
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,11 @@ from tests.annotation_samples import plain, spans_of
 )
 def test_name_finds_its_key(name: str, key: str) -> None:
     assert match_videos([name, "else/other.mp4"], [key, "another"]) == {name: key}
+
+
+@pytest.mark.parametrize("suffix", sorted(VIDEO_SUFFIXES))
+def test_suffix_of_every_file_that_is_taken_for_a_video_may_be_missing(suffix: str) -> None:
+    assert match_videos([f"cam2/day1{suffix}"], ["day1"]) == {f"cam2/day1{suffix}": "day1"}
 
 
 def test_stricter_rule_goes_first() -> None:

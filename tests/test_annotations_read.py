@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from annotation_samples import RESULTS, UNTRIMMED, everything, plain, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotations.ava import read_boxes
 from annotations.errors import AnnotationError
 from annotations.read import form_of, read_annotations, read_predictions
-from tests.annotation_samples import RESULTS, UNTRIMMED, everything, plain, put
 
 HEADER = "video,start_s,end_s,label\n"
 

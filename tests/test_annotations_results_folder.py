@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from annotation_samples import plain, put
 
 from annotations.errors import AnnotationError
 from annotations.read import read_annotations, read_predictions
 from annotations.results_folder import read_results_folder, unfinished_videos
 from pipeline.tables import SEGMENTS, VIDEOS, table_of, write_part
-from tests.annotation_samples import plain, put
 
 
 def commit(

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from people_samples import commit_people, commit_rows
 
 from annotations.action_classes import ActionClasses
 from annotations.errors import AnnotationError
 from annotations.records import LabelledTubes
 from annotations.results_people import read_people
-from tests.people_samples import commit_people, commit_rows
 
 BOX, OTHER_BOX, THIRD_BOX = (0.1, 0.2, 0.3, 0.4), (0.5, 0.2, 0.9, 0.8), (0.0, 0.0, 1.0, 1.0)
 CLASSES = ActionClasses({11: "sit", 12: "stand", 80: "walk"}, (11, 12), "AVA", is_given=False)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from annotation_samples import Row, annotations_of, everything, put, spans_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotations.errors import AnnotationError
 from annotations.read import ANNOTATION_WRITERS, PREDICTION_WRITERS, read_annotations, read_predictions
 from annotations.records import Annotations, LabelledSpans
-from tests.annotation_samples import Row, annotations_of, everything, put, spans_of
 
 ANNOTATION_FILES = (("activitynet", "a.json"), ("table", "a.csv"), ("table", "a.parquet"))
 PREDICTION_FILES = (("activitynet", "p.json"), ("table", "p.csv"), ("table", "p.parquet"), ("thumos", "p.txt"))

@@ -5,10 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from annotation_samples import annotations_of, plain, put, spans_of
 
 from annotations.errors import AnnotationError
 from annotations.tables import read_table_annotations, read_table_predictions, write_annotation_table, write_table
-from tests.annotation_samples import annotations_of, plain, put, spans_of
 
 EXPECTED = [("a", 1.5, 2.25, "high jump"), ("b", 0.0, 3.0, "run")]
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from annotation_samples import plain, put
 
 from annotations.errors import AnnotationError
 from annotations.thumos import read_thumos_detections, read_thumos_folder, read_thumos_text
-from tests.annotation_samples import plain, put
 
 
 def test_folder_of_classes_gives_labels_and_subsets_by_name_of_file(tmp_path: Path) -> None:

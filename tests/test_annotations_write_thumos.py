@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from annotation_samples import Row, annotations_of, everything, plain, put, spans_of
 
 from annotations.errors import AnnotationError
 from annotations.read import read_annotations
 from annotations.thumos import read_thumos_detections
 from annotations.write_thumos import write_thumos, write_thumos_annotations
-from tests.annotation_samples import Row, annotations_of, everything, plain, put, spans_of
 
 ROWS: list[Row] = [(0, 1 / 3, 2.5, "high jump"), (0, 3.0, 4.0, "run"), (1, 1e-3, 0.1, "run_val")]
 

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from annotation_samples import RESULTS, put
 from test_cli import make_video
 from typer.testing import CliRunner, Result
 
 from run import app
-from tests.annotation_samples import RESULTS, put
 
 SOUND: list[dict[str, Any]] = [{"segment": [n / 4, n / 4 + 0.2], "label": "run"} for n in range(5)]
 

@@ -12,7 +12,7 @@ from networks import assert_numbered, assert_unfilled, numbered, outline, small,
 from torch import Tensor, nn
 
 from detectors.checkpoints import load_file, read_state
-from detectors.web_file import WeightsError
+from detectors.errors import WeightsError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

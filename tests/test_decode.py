@@ -12,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from recordings import number_in, record
 
 from pipeline.errors import VideoError
 from pipeline.finish import merged
@@ -20,7 +21,6 @@ from pipeline.records import DecodeReport, Segment, Source, Video
 from stages.decode import Decode, Sampling
 from stages.picture import Size
 from stages.probe import Probe
-from tests.recordings import number_in, record
 
 RATE = Fraction(10)
 NTSC = Fraction(30_000, 1001)

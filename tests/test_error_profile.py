@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from labelled import golden_found, golden_truth, nothing_found, spans
 
-from evaluation.errors import Kind, error_profile
+from evaluation.error_profile import Kind, error_profile
 from evaluation.temporal import PROTOCOLS, temporal_map
 
 TRUTH = [("a", 0, 10, "run"), ("a", 100, 110, "jump")]
@@ -71,12 +71,12 @@ def test_steps_hold_as_many_as_the_class_has_ground_truths_and_end_at_ten() -> N
     assert counts_SK.sum() == 30
 
 
-def test_shares_of_steps_and_of_the_best() -> None:
+def test_shares_of_the_best() -> None:
     profile = error_profile(spans(TRUTH), spans([RIGHT, ("a", 50, 60, "run", 0.8), ("a", 106, 116, "run", 0.7)]))
-    assert profile.step_shares[1].tolist() == [0, 0, 0, 0, 0, 1]
-    assert np.isnan(profile.step_shares[3:]).all()
+    assert profile.counts_SK[1].tolist() == [0, 0, 0, 0, 0, 1] and profile.counts_SK[3:].sum() == 0
     np.testing.assert_allclose(profile.top_shares[2], [1 / 3, 0, 0, 0, 1 / 3, 1 / 3])
     np.testing.assert_allclose(profile.top_shares.sum(axis=1), 1)
+    assert np.isnan(error_profile(spans(TRUTH), nothing_found()).top_shares).all()
 
 
 def test_gain_is_what_the_average_map_grows_by() -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from annotation_samples import put
 from labelled import golden_found, golden_truth
+from people_samples import Person, commit_people
 from test_annotations_results_folder import commit
 from typer.testing import CliRunner, Result
 
@@ -15,8 +17,6 @@ from annotations.records import Annotations
 from detectors.backbones.class_names import ava
 from evaluation.ava import EVALUATED_ACTIONS
 from run import app
-from tests.annotation_samples import put
-from tests.people_samples import Person, commit_people
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "temporal_map_small.json").read_text())
 AVA: dict[str, Any] = json.loads((Path(__file__).parent / "ava_small.json").read_text())

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+from annotation_samples import RESULTS, UNTRIMMED, everything, plain, put
+from people_samples import Person, commit_people
 from test_annotations_results_folder import commit
 from typer.testing import CliRunner, Result
 
 from annotations.read import read_annotations, read_predictions
 from run import app
-from tests.annotation_samples import RESULTS, UNTRIMMED, everything, plain, put
-from tests.people_samples import Person, commit_people
 
 BOXES = "v,0902,0.1,0.2,0.3,0.4,11,0.5,7\nv,0903\n"
 BOX = (0.1, 0.2, 0.3, 0.4)

@@ -35,8 +35,8 @@ from training.collect import Splits
 from training.finetune import EndToEnd, run_finetuning
 from training.footage import decoded, features_of
 from training.loop import Told
+from training.place import Place
 from training.stretches import Stretches
-from training.train import Place
 from training.tuned import keep_better
 from training.videos import AnnotatedVideo, Lesson
 

@@ -9,8 +9,8 @@ from graph_files import constant, field, four_bytes, node, shape, tensor, varint
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detectors.errors import WeightsError
 from detectors.persons.frozen_graph import Node, read_graph
-from detectors.web_file import WeightsError
 
 KERNEL = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
 GRAPH = (

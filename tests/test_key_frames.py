@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recordings import number_in, record
+from test_decode import CUTS, HEALTHY, Decoded, by_the_rule, probed, sampling
 
 from pipeline.records import FrameChunk, Segment
 from stages.decode import Decode, KeySampling
 from stages.picture import Size
-from tests.recordings import number_in, record
-from tests.test_decode import CUTS, HEALTHY, Decoded, by_the_rule, probed, sampling
 
 
 @pytest.mark.parametrize("rate", [Fraction(1), Fraction(4), Fraction(7, 3), Fraction(1, 2)])

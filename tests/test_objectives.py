@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from detectors.temporal.step_probe import StepProbe
 from training.batch import Example, collate
-from training.objectives import MOST, OBJECTIVES, class_weights
+from training.objectives import MOST_FOR_RARE, OBJECTIVES, class_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -113,6 +113,6 @@ def test_a_network_that_is_right_loses_less() -> None:
 def test_rare_classes_weigh_more_by_the_root_of_how_rare_they_are() -> None:
     labels = np.repeat([0, 1, 2], [100, 25, 1])
     weights = class_weights(labels, 4, balance=True).numpy()
-    assert weights[1] / weights[0] == pytest.approx(2.0) and weights[2] / weights[0] == pytest.approx(MOST)
+    assert weights[1] / weights[0] == pytest.approx(2.0) and weights[2] / weights[0] == pytest.approx(MOST_FOR_RARE)
     assert (weights[labels]).mean() == pytest.approx(1.0, abs=0.05)
     assert class_weights(labels, 4, balance=False).tolist() == [1.0] * 4

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.persons.actions import BOXES_AT_ONCE, Boxes, ava, best_labels, own_classes
+from detectors.persons.actions import BOXES_AT_ONCE, Boxes, best_labels, independent_classes, own_classes
 from pipeline.person_settings import OwnClassesSettings
 from pipeline.records import PersonActions
 
@@ -89,7 +89,7 @@ def test_what_one_person_does_is_never_averaged_into_another() -> None:
 
 def test_ava_names_any_number_of_classes_at_once() -> None:
     piece = boxes([0.0, 1.0], [0, 0], [[0.0, 3.0, 2.0, -9.0], [-9.0, -9.0, -9.0, 0.0]])
-    scores = found(ava([piece], smooth_s=0.0, min_score=0.05))
+    scores = found(independent_classes([piece], smooth_s=0.0, min_score=0.05))
     expected = {(0, 0): 0.5, (0, 1): 1 / (1 + np.exp(-3)), (0, 2): 1 / (1 + np.exp(-2)), (1, 3): 0.5}
     assert scores == pytest.approx(expected)
 
@@ -100,12 +100,15 @@ def test_box_on_no_track_counts_as_a_row_and_does_nothing() -> None:
         boxes([1.0, 1.0], [-1, 3], [[40.0, 0.0], [20.0, 0.0]]),
     ]
     assert list(found(own_classes(pieces, **EVIDENCE, smooth_s=2.0, min_score=0.3))) == [(1, 0), (3, 0)]
-    assert found(ava([boxes([0.0], [-1], [[9.0]])], smooth_s=0.0, min_score=0.0)) == {}
+    assert found(independent_classes([boxes([0.0], [-1], [[9.0]])], smooth_s=0.0, min_score=0.0)) == {}
 
 
 @pytest.mark.parametrize("pieces", [[], [boxes([], [], np.zeros((0, 4)))]], ids=["no piece", "empty piece"])
 def test_video_without_people_has_no_actions(pieces: list[Boxes]) -> None:
-    for actions in (own_classes(pieces, **EVIDENCE, smooth_s=2.0, min_score=0.0), ava(pieces, smooth_s=0, min_score=0)):
+    for actions in (
+        own_classes(pieces, **EVIDENCE, smooth_s=2.0, min_score=0.0),
+        independent_classes(pieces, smooth_s=0, min_score=0),
+    ):
         assert (actions.rows_A.dtype, actions.labels_A.dtype, actions.scores_A.dtype) == (np.int64, np.int64, float)
         assert len(actions.rows_A) == len(actions.labels_A) == len(actions.scores_A) == 0
         assert found(best_labels(actions, min_score=0.5, labels_per_person=2)) == {}
@@ -140,7 +143,7 @@ def test_equals_a_loop_over_boxes_wherever_the_input_is_cut(
     cuts = sorted(min(point, len(rows)) for point in points)
     pieces: list[Any] = list(zip(*(np.split(column, cuts) for column in whole), strict=True))
     if head == "ava":
-        actions = ava(pieces, smooth_s=smooth_s, min_score=0.2)
+        actions = independent_classes(pieces, smooth_s=smooth_s, min_score=0.2)
         expected = by_loop(*whole, lambda logits_K: 1 / (1 + np.exp(-logits_K)), smooth_s)
     else:
         actions = own_classes(pieces, **EVIDENCE, smooth_s=smooth_s, min_score=0.2)

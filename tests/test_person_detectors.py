@@ -15,11 +15,11 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.ops import FrozenBatchNorm2d
 
 from detectors import persons
+from detectors.errors import WeightsError
 from detectors.inference.prepared import Precision
-from detectors.persons.contract import FoundPeople, PersonDetector, PictureSize
+from detectors.persons.contract import PeopleInPicture, PersonDetector, PictureSize
 from detectors.persons.inference import PersonInference, fold_norms
 from detectors.persons.torchvision_detectors import MAKERS, TorchvisionDetector
-from detectors.web_file import WeightsError
 from detectors.weights_table import WEIGHTS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -73,11 +73,11 @@ def detector(request: pytest.FixtureRequest) -> PersonDetector:
     return lively(request.param)
 
 
-def detect(detector: PersonDetector, pictures_NHWC: np.ndarray, min_score: float = 0.0) -> list[FoundPeople]:
+def detect(detector: PersonDetector, pictures_NHWC: np.ndarray, min_score: float = 0.0) -> list[PeopleInPicture]:
     return PersonInference(detector, batch=2, min_score=min_score).detect(pictures_NHWC)
 
 
-def assert_same(found: FoundPeople, expected: FoundPeople) -> None:
+def assert_same(found: PeopleInPicture, expected: PeopleInPicture) -> None:
     assert found.scores_M.shape == expected.scores_M.shape and len(expected.scores_M) > 5
     np.testing.assert_allclose(found.scores_M, expected.scores_M, atol=1e-4)
     np.testing.assert_allclose(found.boxes_M4, expected.boxes_M4, atol=1e-4)
@@ -203,7 +203,7 @@ def test_they_say_of_people_what_torchvision_s_builder_with_those_weights_says(
             (expected,) = theirs([torch.from_numpy(picture_HWC).permute(2, 0, 1) / 255])
         boxes_M4 = expected["boxes"] / torch.tensor([80, 60, 80, 60])
         seen = (expected["labels"] == 1) & (boxes_M4[:, 2:] > boxes_M4[:, :2]).all(dim=1)
-        assert_same(people, FoundPeople(*(one[seen][:count].numpy() for one in (boxes_M4, expected["scores"]))))
+        assert_same(people, PeopleInPicture(*(one[seen][:count].numpy() for one in (boxes_M4, expected["scores"]))))
 
 
 def epsilons(network: nn.Module) -> list[float]:
@@ -224,7 +224,7 @@ def test_folding_batch_norms_leaves_none_and_changes_nothing(name: str) -> None:
         fold_norms(detector)
         after = detector.detect(pictures, 0.0)[0]
     assert not any(isinstance(module, nn.BatchNorm2d) for module in detector.modules())
-    assert_same(FoundPeople(*(one.numpy() for one in after)), FoundPeople(*(one.numpy() for one in before)))
+    assert_same(PeopleInPicture(*(one.numpy() for one in after)), PeopleInPicture(*(one.numpy() for one in before)))
 
 
 @pytest.mark.parametrize("name", QUICK)

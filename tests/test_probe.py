@@ -8,11 +8,11 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from recordings import numbered, record
 
 from pipeline.errors import VideoError
 from pipeline.records import Source, Video
 from stages.probe import Probe
-from tests.recordings import numbered, record
 
 
 def probed(path: Path) -> Video:

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from recordings import number_in, numbered, record
 from test_overlay import action, commit, person
 from typer.testing import CliRunner, Result
 
@@ -20,7 +21,6 @@ from run import app
 from stages.picture import Size
 from stages.probe import Probe
 from stages.render import Rendered, render
-from tests.recordings import number_in, numbered, record
 
 ROOT = Path(__file__).parents[1]
 

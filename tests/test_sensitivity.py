@@ -1,13 +1,13 @@
-"""by_length and by_coverage by hand-made cases, and what must hold on the golden set."""
+"""by_length by hand-made cases, and what must hold on the golden set."""
 
 import numpy as np
 import pytest
-from labelled import GOLDEN, golden_found, golden_truth, nothing_found, spans
+from labelled import golden_found, golden_truth, nothing_found, spans
 
-from evaluation.sensitivity import COVERAGE_EDGES, LENGTH_EDGES_S, by_coverage, by_length
+from evaluation.sensitivity import by_length
 
 SHORT, MIDDLE, LONG = ("a", 0, 3, "run"), ("a", 20, 30, "run"), ("a", 100, 200, "run")
-EDGES_S = LENGTH_EDGES_S["thumos"]
+EDGES_S = (0.0, 3.0, 6.0, 12.0, 18.0, np.inf)  # as DETAD has them for THUMOS
 
 
 def test_bins_hold_what_is_above_their_low_edge_up_to_their_high_one() -> None:
@@ -42,26 +42,6 @@ def test_without_edges_each_bin_holds_a_fifth() -> None:
     assert result.recall == pytest.approx((result.recall_B * result.num_truth_B).sum() / len(truth))
 
 
-def test_coverage_is_of_the_videos_own_duration() -> None:
-    truth = spans([("a", 0, 10, "run"), ("b", 0, 10, "run"), ("c", 0, 10, "run")])
-    found = spans([("a", 0, 10, "run", 0.9)])
-    result = by_coverage(truth, found, [100.0, 10.5, None])
-    assert result.num_truth_B.tolist() == [1, 0, 0, 0, 1]
-    np.testing.assert_equal(result.recall_B, [1, np.nan, np.nan, np.nan, 0])
-    assert (result.num_in_no_bin, result.recall) == (1, pytest.approx(1 / 3))
-
-
-def test_instance_longer_than_its_video_covers_all_of_it() -> None:
-    result = by_coverage(spans([LONG]), nothing_found(), [50.0, None, None])
-    assert result.num_truth_B.tolist() == [0, 0, 0, 0, 1]
-
-
-def test_coverage_on_the_golden_set() -> None:
-    result = by_coverage(golden_truth(), golden_found(), GOLDEN["durations_s"], edges=COVERAGE_EDGES["thumos"])
-    assert (result.num_truth_B.sum(), result.num_in_no_bin) == (len(GOLDEN["truth"]), 0)
-    assert result.edges == COVERAGE_EDGES["thumos"]
-
-
 @pytest.mark.filterwarnings("error")
 def test_truth_without_length_is_in_no_bin() -> None:
     result = by_length(spans([("a", 5, 5, "run"), ("a", 9, 7, "run")]), nothing_found())
@@ -74,11 +54,9 @@ def test_no_truth_is_nan() -> None:
     assert np.isnan([result.recall, result.map_normalised, *result.recall_B, *result.map_normalised_B]).all()
 
 
-def test_wrong_edges_and_durations_are_refused() -> None:
+def test_wrong_edges_are_refused() -> None:
     truth = golden_truth()
     with pytest.raises(ValueError, match="6 rising numbers"):
         by_length(truth, nothing_found(), edges_s=[0, 1, 2])
     with pytest.raises(ValueError, match="6 rising numbers"):
         by_length(truth, nothing_found(), edges_s=[0, 5, 4, 3, 2, 1])
-    with pytest.raises(ValueError, match="25 videos and 1 durations"):
-        by_coverage(truth, nothing_found(), [1.0])

@@ -13,9 +13,9 @@ from detectors import checkpoints
 from detectors.backbones import create, outline
 from detectors.backbones.class_names import ava
 from detectors.backbones.nonlocal_block import NonLocal
+from detectors.backbones.roi_head import RoiHead
 from detectors.backbones.slowfast import DESIGNS, SlowFastDetection, slow_index
 from detectors.persons.box_features import BoxFeatures
-from detectors.persons.roi_head import RoiHead
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

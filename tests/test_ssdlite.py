@@ -18,12 +18,12 @@ from PIL import Image
 from torch.nn import functional
 
 from detectors import persons, weights
+from detectors.errors import WeightsError
 from detectors.persons.mobilenet import Convolution
 from detectors.persons.ssd_boxes import iou_with
 from detectors.persons.ssdlite import SsdLite, squashed
 from detectors.persons.ssdlite_person import SsdLitePerson
 from detectors.persons.ssdlite_weights import load_graph
-from detectors.web_file import WeightsError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

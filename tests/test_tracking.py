@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.persons.tracking import NO_TRACK, track
+from pipeline.person_settings import TrackingSettings
 
 WIDE = 16 / 9
 HEIGHT, WIDTH = 0.4, 0.09  # of a person, in 0..1 of the picture
 RED, BLUE = (1.0, 0.0), (0.0, 1.0)  # looks that have nothing in common
+USUAL = TrackingSettings().model_dump()
 
 
 class Scene(NamedTuple):
@@ -57,7 +59,7 @@ def tracks_of(*people: Scene, cuts: tuple[float, ...] = (), aspect: float = WIDE
         looks_NL[order_N].astype(np.float16),
         np.array(cuts),
         aspect=aspect,
-        **kwargs,
+        **USUAL | kwargs,
     )
     bounds = np.cumsum([0, *(len(scene.times_N) for scene in people)])
     return [tracks_N[start:stop].tolist() for start, stop in pairwise(bounds)]
@@ -196,6 +198,7 @@ def test_without_boxes_there_are_no_tracks() -> None:
             np.zeros((0, 62), np.float16),
             np.array([1.0]),
             aspect=WIDE,
+            **USUAL,
         )
         assert nothing.shape == (0,)
         assert nothing.dtype == np.int64
@@ -236,7 +239,7 @@ def crowd(people: int, frames: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
 def test_hundreds_of_people_keep_their_numbers_and_take_little_time() -> None:
     rows, who_N = crowd(people=200, frames=40)
     started = time.process_time()
-    tracks_N = track(**rows, aspect=WIDE)
+    tracks_N = track(**rows, aspect=WIDE, **USUAL)
     assert time.process_time() - started < 40 * 0.05  # measured: 0.004 s a key frame
     kept = changed = 0
     for one in np.unique(who_N):
@@ -268,13 +271,13 @@ def boxes_of_a_video(draw: st.DrawFn) -> dict[str, np.ndarray]:
 def test_the_order_of_boxes_within_a_key_frame_does_not_matter(rows: dict[str, np.ndarray], seed: int) -> None:
     mixed = np.lexsort((np.random.default_rng(seed).uniform(size=len(rows["frame_N"])), rows["frame_N"]))
     shuffled = {name: value[mixed] if name.endswith(("_N", "_N4", "_NL")) else value for name, value in rows.items()}
-    assert track(**shuffled, aspect=1.5).tolist() == track(**rows, aspect=1.5)[mixed].tolist()
+    assert track(**shuffled, aspect=1.5, **USUAL).tolist() == track(**rows, aspect=1.5, **USUAL)[mixed].tolist()
 
 
 @given(rows=boxes_of_a_video())
 @settings(max_examples=60, deadline=None)
 def test_any_tracks_hold_one_box_a_key_frame_one_shot_and_a_high_score(rows: dict[str, np.ndarray]) -> None:
-    tracks_N = track(**rows, aspect=1.5)
+    tracks_N = track(**rows, aspect=1.5, **USUAL)
     numbers = np.unique(tracks_N[tracks_N != NO_TRACK])
     assert numbers.tolist() == list(range(len(numbers)))
     for number in numbers:

@@ -24,7 +24,7 @@ from run import app
 from training.loop import Told
 from training.people import AnnotatedPeople, PeopleSplits, people_in, split_people
 from training.person_head import HeadTraining, positive_weights, train_head
-from training.train import Place
+from training.place import Place
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from feature_videos import ANCHOR_FREE, RCNN, anchor_free, rcnn
 
+from detectors.errors import WeightsError
 from detectors.temporal.trained import Trained, TrainedOn, load_trained, save_trained
-from detectors.web_file import WeightsError
 from pipeline.config import ConfigError, load_config
 from pipeline.localizer_settings import LocalizerSettings
 from pipeline.settings import Config

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from detectors.errors import WeightsError
 from detectors.model_file import load_model, save_model
 from detectors.persons.trained_head import BoxFeaturesOf, HeadNetwork, TrainedHead, load_head, save_head
-from detectors.web_file import WeightsError
 from pipeline.config import ConfigError, load_config
 from pipeline.settings import Config
 from stages.trained_head import check_head, completed_by_head, head_of

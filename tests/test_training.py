@@ -21,8 +21,8 @@ from pipeline.config import ConfigError
 from pipeline.errors import StopRun
 from pipeline.records import Span
 from training.collect import Splits
+from training.place import Place
 from training.state import TrainingState
-from training.train import Place
 from training.videos import AnnotatedVideo
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -12,9 +12,8 @@ from detectors.temporal.anchor_free import AnchorFree, points_of
 from training.batch import Batch
 from training.losses import distance_iou, sigmoid_focal
 
-CENTRE_STRIDES = (
-    1.5  # a point so near to an action's middle, in strides of its level, learns it (FCOS's centre sampling)
-)
+# A point so near to an action's middle, in strides of its level, learns it (FCOS's centre sampling).
+CENTRE_STRIDES = 1.5
 REACH = (2.0, 4.0)  # strides from a point to the farther end, that its level is for; the finest takes all below
 
 

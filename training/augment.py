@@ -14,7 +14,7 @@ from training.batch import Example
 from training.videos import Lesson
 
 VISIBLE = 0.5  # an action cut by the ends of a stretch is learned if that much of it is in there
-MIN_STEPS = 16
+MIN_STEPS = 16  # of a stretch, if its video has as many
 
 
 def crops_of(lesson: Lesson, settings: AugmentationSettings) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.localizer_settings import MAX_LEVELS, AnchorFreeNetwork, LocalizerSettings, TemporalRcnnNetwork
+from training.anchor_free import REACH
 
-REACH = 4  # strides that a level of the anchor-free pyramid looks to each side (training.anchor_free)
 MIN_SCALE = 4
 
 
@@ -27,7 +27,7 @@ def design_of(
 def _anchor_free(network: AnchorFreeNetwork, lengths_G: np.ndarray) -> dict[str, Any]:
     levels = network.levels
     if levels == "auto":
-        levels = min(MAX_LEVELS, 1 + max(1, math.ceil(math.log2(max(lengths_G.max(), 1) / REACH))))
+        levels = min(MAX_LEVELS, 1 + max(1, math.ceil(math.log2(max(lengths_G.max(), 1) / max(REACH)))))
     return network.model_dump() | {"levels": levels}
 
 

@@ -25,8 +25,7 @@ def weighted_cross_entropy(logits_MK: Tensor, labels_M: Tensor, class_weights_K:
 
 
 def distance_iou(found_M2: Tensor, wanted_M2: Tensor) -> Tensor:
-    """1 - DIoU (M,) of spans around one point, given as distances to start and stop (arXiv 1911.08287, in one
-    dimension)."""
+    """1 - DIoU (M,) (arXiv 1911.08287) in one dimension, of spans given as distances from a point to start and stop."""
     inter_M = torch.minimum(found_M2, wanted_M2).sum(1)
     union_M = found_M2.sum(1) + wanted_M2.sum(1) - inter_M
     hull_M = torch.maximum(found_M2, wanted_M2).sum(1)

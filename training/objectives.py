@@ -22,11 +22,11 @@ OBJECTIVES: dict[str, Callable[[Any, Batch, Tensor], dict[str, Tensor]]] = {
     "step_probe": step_probe_losses,
 }
 
-MOST = 5.0  # times that a rare class may count more
+MOST_FOR_RARE = 5.0  # times that a rare class may count more
 
 
 def class_weights(labels_G: np.ndarray, num_classes: int, *, balance: bool) -> Tensor:
     """Weights (K,) of mean 1 over the ground truths; rare classes weigh more, by the root of how rare they are."""
     counts_K = np.maximum(np.bincount(labels_G, minlength=num_classes), 1)
-    weights_K = np.minimum(np.sqrt(counts_K.max() / counts_K), MOST) if balance else np.ones(num_classes)
+    weights_K = np.minimum(np.sqrt(counts_K.max() / counts_K), MOST_FOR_RARE) if balance else np.ones(num_classes)
     return torch.from_numpy(weights_K * counts_K.sum() / (weights_K * counts_K).sum()).float()

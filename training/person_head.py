@@ -5,7 +5,6 @@ Shape letters: N boxes, C channels, K classes.
 
 import hashlib
 import json
-import platform
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,19 +15,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-import pipeline
 from annotations.ava import write_ava
 from detectors.persons.trained_head import BoxFeaturesOf, HeadNetwork, TrainedHead, save_head
 from evaluation.ava import FrameMap, frame_map
 from pipeline.settings import Config
 from pipeline.tables import storing
 from training.loop import SEEDS_APART, Told, an_epoch
+from training.objectives import MOST_FOR_RARE
 from training.people import AnnotatedPeople, PeopleSplits
+from training.place import Place
+from training.provenance import made_now
 from training.state import TrainingState
-from training.train import STATISTICS_STEPS, Place
+from training.train import STATISTICS_STEPS
 from training.validate_people import found_by, truth_of
-
-MOST = 5.0  # times that somebody who does a rare thing may count more
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -60,8 +59,7 @@ def train_head(
     torch.manual_seed(settings.seed)
     network = HeadNetwork(**design)
     begin(network, training)
-    with storing(place.folder):
-        place.folder.mkdir(parents=True, exist_ok=True)
+    place.make_folder()
     identity = _identity(config, design, splits, backbone_digest)
     state = _run(network.to(device), config, splits, place, identity, device=device, told=told)
     head = TrainedHead(
@@ -75,7 +73,7 @@ def train_head(
             window_s=config.persons.window_s,
             channels=design["channels"],
         ),
-        provenance=_made(config, splits, state) | provenance,
+        provenance=_provenance(config, splits, state) | provenance,
         state=state.chosen.weights,
     )
     found = found_by(head.network, splits, "cpu")
@@ -98,7 +96,7 @@ def begin(network: HeadNetwork, people: AnnotatedPeople) -> None:
 def positive_weights(does_NK: np.ndarray, *, balance: bool) -> Tensor:
     """How much more it counts that somebody does a thing than that another does not: the root of how rare it is."""
     counts_K = does_NK.sum(axis=0)
-    weights_K = np.sqrt((len(does_NK) - counts_K) / np.maximum(counts_K, 1)).clip(1.0, MOST)
+    weights_K = np.sqrt((len(does_NK) - counts_K) / np.maximum(counts_K, 1)).clip(1.0, MOST_FOR_RARE)
     return torch.from_numpy(weights_K if balance else np.ones_like(weights_K)).float()
 
 
@@ -159,16 +157,11 @@ def _identity(config: Config, design: dict[str, Any], splits: PeopleSplits, back
     return digest.hexdigest()
 
 
-def _made(config: Config, splits: PeopleSplits, state: TrainingState) -> dict[str, Any]:
+def _provenance(config: Config, splits: PeopleSplits, state: TrainingState) -> dict[str, Any]:
     return {
-        "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "software_version": pipeline.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "training": config.training.model_dump(mode="json"),
+        **made_now(config.training, state),
         "class_ids": list(splits.class_ids),
         "training_people": len(splits.training),
         "validation_people": len(splits.validation),
-        "epoch": state.chosen.epoch,
         "frame_map": state.chosen.average_map,
     }

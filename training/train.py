@@ -2,17 +2,12 @@
 
 import hashlib
 import json
-import platform
-import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-import pipeline
 from annotations.activitynet import write_activitynet
 from detectors.temporal.layers import FeatureNorm
 from detectors.temporal.networks import NETWORKS
@@ -25,49 +20,13 @@ from pipeline.tables import storing
 from training.collect import Splits
 from training.design import design_of
 from training.loop import Told, run_training
+from training.place import Place
+from training.provenance import made_now
 from training.state import TrainingState
 from training.validate import found_in
 from training.videos import Lesson, lesson_of
 
 STATISTICS_STEPS = 20_000  # enough for means and deviations
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a training keeps what it makes."""
-
-    model: Path
-
-    @property
-    def folder(self) -> Path:
-        """Of what is beside the model: checkpoint, metrics, curve, what was found in the validation videos."""
-        return self.model.with_name(f"{self.model.stem}.training")
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.pt"
-
-    @property
-    def finetuning(self) -> Path:
-        """Checkpoint of the fine-tuning."""
-        return self.folder / "finetuning.pt"
-
-    @property
-    def backbone(self) -> Path:
-        """Of the detector, if it was fine-tuned."""
-        return self.model.with_name(f"{self.model.stem}.backbone.pt")
-
-    @property
-    def metrics(self) -> Path:
-        return self.folder / "metrics.parquet"
-
-    @property
-    def curve(self) -> Path:
-        return self.folder / "curve.png"
-
-    @property
-    def validation(self) -> Path:
-        return self.folder / "validation.json"
 
 
 def train(
@@ -82,8 +41,7 @@ def train(
     torch.manual_seed(settings.seed)
     network = NETWORKS[localizer.name](**design)
     _fit(network, lessons)
-    with storing(place.folder):
-        place.folder.mkdir(parents=True, exist_ok=True)
+    place.make_folder()
     state = run_training(
         network,
         lessons,
@@ -164,17 +122,12 @@ def _identity(config: Config, design: dict[str, Any], splits: Splits, backbone_d
 
 def _provenance(config: Config, splits: Splits, state: TrainingState, source: str) -> dict[str, Any]:
     return {
+        **made_now(config.training, state),
         "annotations": source,
-        "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "software_version": pipeline.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "training": config.training.model_dump(mode="json"),
         "training_videos": len(splits.training),
         "training_actions": sum(len(video.labels_G) for video in splits.training),
         "validation_videos": len(splits.validation),
         "validation_actions": sum(len(video.labels_G) for video in splits.validation),
-        "epoch": state.chosen.epoch,
         "average_map": state.chosen.average_map,
         "tious": list(config.training.tious),
     }

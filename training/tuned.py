@@ -13,6 +13,7 @@ from detectors import backbones, weights
 from detectors.backbones.contract import Backbone
 from detectors.checkpoints import state_in
 from detectors.temporal.trained import Trained, load_trained, save_trained
+from evaluation.temporal import temporal_map
 from pipeline.contracts import FeatureStages
 from pipeline.errors import StopRun, VideoError
 from pipeline.extract import Extracted
@@ -22,9 +23,9 @@ from pipeline.tables import publish, storing
 from training.collect import Splits
 from training.finetune import EndToEnd, run_finetuning
 from training.loop import Told
+from training.place import Place
 from training.stretches import Stretches
-from training.train import Place
-from training.validate import found_in, judged, truth_of
+from training.validate import found_in, truth_of
 from training.videos import AnnotatedVideo, lesson_of
 
 Extract = Callable[[Sequence[Source], Config], list[Extracted]]
@@ -108,7 +109,8 @@ def _average_map(
     config: Config, splits: Splits, validation: Sequence[AnnotatedVideo], network: nn.Module, device: str
 ) -> float:
     found = found_in(validation, network, config.localizer, splits.class_names, device)
-    return float(judged(truth_of(validation, splits.class_names), found, config.training.tious).average_map)
+    truth = truth_of(validation, splits.class_names)
+    return float(temporal_map(truth, found, config.training.tious).average_map)
 
 
 def _with_weights(config: Config, path: Path) -> Config:

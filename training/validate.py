@@ -1,4 +1,4 @@
-"""How well a network does on the validation videos: found as `detect` would, judged as `evaluate` does."""
+"""What a network finds in the validation videos, as `detect` would, and what is there, in the form that is judged."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,6 @@ import numpy as np
 from torch import nn
 
 from annotations.records import LabelledSpans
-from evaluation.temporal import TemporalMap, temporal_map
 from pipeline.localizer_settings import LocalizerSettings
 from stages.localize import Localize
 from training.videos import AnnotatedVideo
@@ -33,6 +32,7 @@ def found_in(
 
 
 def truth_of(videos: Sequence[AnnotatedVideo], class_names: Sequence[str]) -> LabelledSpans:
+    """What happens in each video."""
     return LabelledSpans(
         videos=tuple(video.name for video in videos),
         labels=tuple(class_names),
@@ -40,7 +40,3 @@ def truth_of(videos: Sequence[AnnotatedVideo], class_names: Sequence[str]) -> La
         spans_N2=np.concatenate([np.zeros((0, 2)), *(video.spans_s_G2 for video in videos)]),
         label_N=np.concatenate([np.zeros(0, np.int64), *(video.labels_G for video in videos)]),
     )
-
-
-def judged(truth: LabelledSpans, found: LabelledSpans, tious: Sequence[float]) -> TemporalMap:
-    return temporal_map(truth, found, tious)

@@ -11,6 +11,8 @@ from detectors.backbones import torchvision_video
 from detectors.backbones.contract import Backbone
 from detectors.backbones.i3d import I3D
 from detectors.backbones.slowfast import DESIGNS, SlowFast, SlowFastDetection
+from detectors.random_weights import RANDOM as RANDOM
+from detectors.random_weights import made_the_same
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {
     "i3d": I3D,
@@ -26,8 +28,6 @@ PUBLISHED: dict[str, tuple[str, ...]] = {
     "slowfast_r101_16x8_detection": (),
     "swin3d_b": ("swin3d_b_kinetics400", "swin3d_b_kinetics400_imagenet22k"),
 }
-
-RANDOM, RANDOM_SEED = "random", 0  # asked for by that name: weights to try a run with
 
 
 def create(name: str, **settings: Any) -> Backbone:
@@ -49,6 +49,4 @@ def load(name: str, path: Path | None, **settings: Any) -> Backbone:
         backbone = create(name, **settings)
         backbone.load(path)
         return backbone
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(RANDOM_SEED)
-        return create(name, **settings)
+    return made_the_same(partial(create, name, **settings))

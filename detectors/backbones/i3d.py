@@ -17,8 +17,8 @@ from detectors.backbones.i3d_weights import load_flax
 from detectors.backbones.inception import Mixed, Unit, Widths
 from detectors.dense.form import view_of
 from detectors.dense.layers import SameMaxPool3d
+from detectors.errors import WeightsError
 from detectors.numpy_pickle import load_numpy_pickle
-from detectors.web_file import WeightsError
 
 MIXED: dict[str, Widths] = {
     "3b": (64, 96, 128, 16, 32, 32),

@@ -23,11 +23,11 @@ from detectors import checkpoints
 from detectors.backbones.class_names import ava, kinetics400
 from detectors.backbones.contract import Backbone, Contract, Encoded
 from detectors.backbones.nonlocal_block import NonLocal
+from detectors.backbones.roi_head import RoiHead
 from detectors.backbones.slowfast_keys import key_in
 from detectors.dense.carry import window_view
 from detectors.dense.form import view_of
 from detectors.dense.layers import Subsample, Triple
-from detectors.persons.roi_head import RoiHead
 
 STAGES = ("res2", "res3", "res4", "res5")
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}

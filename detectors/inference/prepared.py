@@ -17,7 +17,6 @@ from detectors.dense.form import Dense
 Precision = Literal["auto", "fast", "float32", "bfloat16"]
 Compile = Literal["off", "default", "reduce-overhead"]  # the modes of torch.compile; the last one uses CUDA graphs
 
-
 MOST_SHAPES = 64  # compiled for; pictures of yet another size run uncompiled
 
 

@@ -9,6 +9,8 @@ import torch
 from detectors.persons import torchvision_detectors
 from detectors.persons.contract import PersonDetector
 from detectors.persons.ssdlite_person import SsdLitePerson
+from detectors.random_weights import RANDOM as RANDOM
+from detectors.random_weights import made_the_same
 
 DETECTORS: dict[str, Callable[[], PersonDetector]] = {
     "ssdlite_person": SsdLitePerson,
@@ -20,8 +22,6 @@ PUBLISHED: dict[str, str] = {
     "ssdlite_person": "person_ssdlite",
     **{name: f"{name}_coco" for name in torchvision_detectors.MAKERS},
 }
-
-RANDOM, RANDOM_SEED = "random", 0  # asked for by that name: weights to try a run with
 
 
 def create(name: str) -> PersonDetector:
@@ -43,6 +43,4 @@ def load(name: str, path: Path | None) -> PersonDetector:
         detector = create(name)
         detector.load(path)
         return detector.eval()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(RANDOM_SEED)
-        return create(name).eval()
+    return made_the_same(partial(create, name)).eval()

@@ -51,7 +51,7 @@ def own_classes(
     return _collect(_scored(pieces, scores_of, smooth_s), min_score)
 
 
-def ava(pieces: Iterable[Boxes], *, smooth_s: float, min_score: float) -> PersonActions:
+def independent_classes(pieces: Iterable[Boxes], *, smooth_s: float, min_score: float) -> PersonActions:
     """Classes any number of which hold at once, by the sigmoid, as AVA's heads are trained; the rest as own_classes."""
     return _collect(_scored(pieces, _sigmoid, smooth_s), min_score)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from detectors.backbones.contract import Backbone
-from detectors.persons.roi_head import RoiHead, inside_boxes
+from detectors.backbones.roi_head import RoiHead, inside_boxes
 
 
 class BoxFeatures:

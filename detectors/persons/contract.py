@@ -21,7 +21,7 @@ class PictureSize:
     square: bool  # squashed to short_side x short_side
 
 
-class FoundPeople(NamedTuple):
+class PeopleInPicture(NamedTuple):
     """The people of one picture by falling score, float32."""
 
     boxes_M4: np.ndarray  # x1, y1, x2, y2 in 0..1 of the picture, within it
@@ -35,7 +35,7 @@ class PersonDetector(nn.Module, ABC):
 
     @abstractmethod
     def detect(self, pictures_NHWC: Tensor, min_score: float) -> list[tuple[Tensor, Tensor]]:
-        """Boxes (M, 4) and scores (M,) of every picture as FoundPeople has them, with scores above `min_score`.
+        """Boxes (M, 4) and scores (M,) of every picture as PeopleInPicture has them, with scores above `min_score`.
 
         Pictures are uint8 RGB of any one size; each is judged by itself.
         """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detectors.web_file import WeightsError
+from detectors.errors import WeightsError
 
 Field = int | memoryview  # an integer, or bytes: four, eight, or as many as are told
 Value = int | float | bool | bytes | tuple[int, ...] | np.ndarray

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from detectors.inference.prepared import Precision, compute_dtype
-from detectors.persons.contract import FoundPeople, PersonDetector
+from detectors.persons.contract import PeopleInPicture, PersonDetector
 
 MIN_SCORE = 0.05
 CPU_BATCH = 4
@@ -41,16 +41,16 @@ class PersonInference:
         self._detector = detector.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def detect(self, pictures_NHWC: np.ndarray) -> list[FoundPeople]:
+    def detect(self, pictures_NHWC: np.ndarray) -> list[PeopleInPicture]:
         """The people of every picture (uint8 RGB), with scores above `min_score`."""
         batches = range(0, len(pictures_NHWC), self.batch)
         return [one for start in batches for one in self._detect(pictures_NHWC[start : start + self.batch])]
 
-    def _detect(self, pictures_NHWC: np.ndarray) -> list[FoundPeople]:
+    def _detect(self, pictures_NHWC: np.ndarray) -> list[PeopleInPicture]:
         pictures = self._upload(pictures_NHWC)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
             found = self._detector.detect(pictures, self.min_score)
-        return [FoundPeople(boxes_M4.cpu().numpy(), scores_M.cpu().numpy()) for boxes_M4, scores_M in found]
+        return [PeopleInPicture(boxes_M4.cpu().numpy(), scores_M.cpu().numpy()) for boxes_M4, scores_M in found]
 
     def _upload(self, pictures_NHWC: np.ndarray) -> Tensor:
         pictures = torch.from_numpy(np.ascontiguousarray(pictures_NHWC))

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from detectors.errors import WeightsError
 from detectors.persons.frozen_graph import Node, Value, read_graph
 from detectors.persons.mobilenet import EXTRAS, Convolution
 from detectors.persons.ssdlite import COLOUR_SCALE, COLOUR_SHIFT, SIDE, SsdLite, cell_anchors
-from detectors.web_file import WeightsError
 
 # What the graph does with the network's output.
 PERSON = 1  # of the classes

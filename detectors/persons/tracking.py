@@ -41,12 +41,12 @@ def track(
     cuts_M: np.ndarray,
     *,
     aspect: float,
-    high_score: float = 0.3,
-    low_score: float = 0.1,
-    max_gap_s: float = 5.0,
-    max_cost: float = 5.0,
-    speed: float = 0.6,
-    looks_weight: float = 30.0,
+    high_score: float,
+    low_score: float,
+    max_gap_s: float,
+    max_cost: float,
+    speed: float,
+    looks_weight: float,
 ) -> np.ndarray:
     """Track number (N,) of each box; -1 of low ones that fit no track and of repeated ones of a person that has one.
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from detectors.checkpoints import MALFORMED
+from detectors.errors import WeightsError
 from detectors.model_file import load_model, save_model
 from detectors.temporal.layers import FeatureNorm
-from detectors.web_file import WeightsError
 
 FORM = "untrimmed head of people 1"
 BOXES_AT_ONCE = 16384

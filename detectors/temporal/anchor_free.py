@@ -1,11 +1,11 @@
-"""A one-stage detector without anchors, after ActionFormer (arXiv 2202.07925): every step of a pyramid over time says
-which action it is in the middle of, and how far away the action's ends are.
+"""A one-stage detector without anchors, after ActionFormer (arXiv 2202.07925).
+
+Every step of a pyramid over time says which action it is in the middle of, and how far away the action's ends are.
 
 Shape letters: N sequences, C channels, S steps, P points of all pyramid levels, K classes. Times are in steps: step j
 covers [j, j + 1).
 """
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,9 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from detectors.temporal.layers import ChannelNorm, ConvBlock, ConvNormRelu, FeatureNorm, masked, strided
-
-PRIOR = 0.01  # probability of an action that an untrained network gives, else background drowns it (RetinaNet)
+from detectors.temporal.layers import (
+    PRIOR_LOGIT,
+    ChannelNorm,
+    ConvBlock,
+    ConvNormRelu,
+    FeatureNorm,
+    masked,
+    strided,
+)
 
 
 class Points(NamedTuple):
@@ -59,7 +65,7 @@ class AnchorFree(nn.Module):
         self.class_head = Head(channels, num_classes, layers=head_layers)
         self.span_head = Head(channels, 2, layers=head_layers)
         self.scales = nn.Parameter(torch.ones(levels))
-        nn.init.constant_(self.class_head.last.bias, -math.log((1 - PRIOR) / PRIOR))  # type: ignore[arg-type]
+        nn.init.constant_(self.class_head.last.bias, PRIOR_LOGIT)  # type: ignore[arg-type]
 
     @property
     def radius(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from detectors.temporal.windows import Grid
 from pipeline.records import Detections
 
-SHORTEST_STEPS = 0.05  # a shorter span is none
+SHORTEST_STEPS = 0.05  # what the ends of the video leave of a span; less is none
 
 
 class Candidates:

@@ -4,11 +4,15 @@ Shape letters: N sequences, C channels, S steps. `shown_N1S` (bool) tells which 
 sequence; None where all do.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 MLP_WIDTH = 4
+PRIOR = 0.01  # probability of an action that an untrained network gives, else background drowns it (RetinaNet)
+PRIOR_LOGIT = -math.log((1 - PRIOR) / PRIOR)
 MIN_DEVIATION = 1e-3  # a channel that hardly changes is not blown up
 
 

@@ -10,7 +10,7 @@ from detectors.nms import nms_1d
 from detectors.temporal.spans import decode
 
 NMS_IOU = 0.7
-MIN_STEPS = 0.5  # a shorter span is none
+MIN_STEPS = 0.5  # a shorter proposal is none
 
 
 def spans_from(anchors_M2: Tensor, offsets_M2: Tensor) -> np.ndarray:

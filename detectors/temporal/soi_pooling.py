@@ -10,7 +10,7 @@ MAX_SAMPLES = 64  # of a bin; a span of 64 * B steps and more is sampled more sp
 ROUNDING = 1e-6  # steps; spans of round lengths are common, and no last digit of theirs must tip a bin over
 
 
-def pool_spans(
+def soi_pool(
     features_NCS: Tensor, sequence_M: Tensor, spans_M2: Tensor, *, bins: int, num_steps_N: Tensor | None = None
 ) -> Tensor:
     """The greatest value in each of a span's equal bins: (M, C, B).

@@ -12,11 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from detectors.temporal.layers import ChannelNorm, ConvBlock, FeatureNorm, masked
-from detectors.temporal.soi_pooling import pool_spans
+from detectors.temporal.layers import PRIOR_LOGIT, ChannelNorm, ConvBlock, FeatureNorm, masked
+from detectors.temporal.soi_pooling import soi_pool
 from detectors.temporal.spans import MAX_LOG_LENGTH
-
-PRIOR = 0.01  # probability of an action that an untrained network gives
 
 
 class Tower(nn.Module):
@@ -59,7 +57,7 @@ class AnchorHead(nn.Module):
         self.last = nn.Conv1d(len(fields) * channels, 3, 1)
         nn.init.normal_(self.last.weight, std=0.01)
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
-        nn.init.constant_(self.last.bias[0], -math.log((1 - PRIOR) / PRIOR))  # type: ignore[index]
+        nn.init.constant_(self.last.bias[0], PRIOR_LOGIT)  # type: ignore[index]
 
     def forward(self, x_NCS: Tensor, shown_N1S: Tensor | None) -> Tensor:
         """Logit, centre and log length (N, 3, S)."""
@@ -140,11 +138,11 @@ class Stream(nn.Module):
     def classify(
         self, pooled_from_NCS: Tensor, sequence_M: Tensor, spans_M2: Tensor, num_steps_N: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Pool spans with half their length of context on each side, and name them; see `pool_spans`."""
+        """Pool spans with half their length of context on each side, and name them; see `soi_pool`."""
         halves_M2 = (spans_M2[:, 1:] - spans_M2[:, :1]) / 2
         wide_M2 = torch.cat([spans_M2[:, :1] - halves_M2, spans_M2[:, 1:] + halves_M2], dim=1)
         bins = self.span_head.bins
-        pooled_MCB = pool_spans(pooled_from_NCS, sequence_M, wide_M2, bins=bins, num_steps_N=num_steps_N)
+        pooled_MCB = soi_pool(pooled_from_NCS, sequence_M, wide_M2, bins=bins, num_steps_N=num_steps_N)
         logits_MK, offsets_MK2 = self.span_head(pooled_MCB)
         return logits_MK, offsets_MK2
 

@@ -7,11 +7,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from detectors.checkpoints import MALFORMED
+from detectors.errors import WeightsError
 from detectors.model_file import load_model, save_model
 from detectors.temporal.networks import NETWORKS
-from detectors.web_file import WeightsError
 
-FORMAT = "untrimmed detector 1"
+FORM = "untrimmed detector 1"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,12 +51,12 @@ class Trained:
 def save_trained(trained: Trained, path: Path) -> None:
     """Raises OSError."""
     about = asdict(trained)
-    save_model(path, FORMAT, about, about.pop("state"))
+    save_model(path, FORM, about, about.pop("state"))
 
 
 def load_trained(path: Path) -> Trained:
     """Raises WeightsError with one line if the file is none of ours."""
-    about, state = load_model(path, FORMAT, "detector")
+    about, state = load_model(path, FORM, "detector")
     try:
         features = TrainedOn(**about.pop("features"))
         trained = Trained(**{**about, "class_names": tuple(about["class_names"])}, features=features, state=state)

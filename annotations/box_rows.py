@@ -81,7 +81,7 @@ def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray, pa.Table]:
             columns = islice(zip_longest(*rows, [""] * _WIDEST, fillvalue=""), _WIDEST)
             tables.append(pa.table([pa.array(cells[:-1], pa.string()) for cells in columns], names))
     except csv.Error as error:
-        raise AnnotationError(f"{path}: row {reader.line_num}: is no CSV: {error}; mend the row") from None
+        raise AnnotationError(f"{path}: row {reader.line_num}: is no CSV: {error}; mend its quotes") from None
     table = pa.concat_tables(tables)
     if not len(table) or not _is_number(table.column(1)[0].as_py()):
         raise AnnotationError(f"{path}: holds no boxes of people; rows without a header are wanted: {_FORM}")

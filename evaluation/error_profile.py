@@ -47,14 +47,12 @@ class ErrorProfile:
     left_out: LeftOut
 
     @property
-    def step_shares(self) -> np.ndarray:
-        """What each step is made of, as DETAD draws it (S, K); NaN for a step without predictions."""
-        return _shares(self.counts_SK)
-
-    @property
     def top_shares(self) -> np.ndarray:
-        """What the best (s+1)*G predictions are made of (S, K)."""
-        return _shares(np.cumsum(self.counts_SK, axis=0))
+        """What the best (s+1)*G predictions are made of (S, K); NaN where there is none."""
+        sums_SK = np.cumsum(self.counts_SK, axis=0)
+        totals_S1 = sums_SK.sum(axis=1, keepdims=True)
+        shares_SK: np.ndarray = np.divide(sums_SK, totals_S1, out=np.full(sums_SK.shape, np.nan), where=totals_S1 > 0)
+        return shares_SK
 
 
 def error_profile(
@@ -137,9 +135,3 @@ def _aps_without(kinds_N: np.ndarray, num_truth: int, norm_count: float | None) 
     left = [kinds_N if kind is Kind.TRUE_POSITIVE else kinds_N[kinds_N != kind] for kind in Kind]
     hits = [left_N[None] == Kind.TRUE_POSITIVE for left_N in left]
     return [float(interpolated_ap(hits_1N, num_truth, norm_count=norm_count)[0]) for hits_1N in hits]
-
-
-def _shares(counts_SK: np.ndarray) -> np.ndarray:
-    totals_S1 = counts_SK.sum(axis=1, keepdims=True)
-    shares_SK: np.ndarray = np.divide(counts_SK, totals_S1, out=np.full(counts_SK.shape, np.nan), where=totals_S1 > 0)
-    return shares_SK
