@@ -18,7 +18,7 @@ from stages.compose import Clip, compose
 
 ROOT = Path(__file__).resolve().parents[1]
 FENCE = re.compile(r"^```(\S*) ?(.*)\n((?:.*\n)*?)^```$", re.MULTILINE)
-TYPED = re.compile(r"`(uv run run\.py [^`\n]+)`")  # within a sentence
+_TYPED = re.compile(r"`(uv run run\.py [^`\n]+)`")
 
 _SMALL = ("frames.short_side=64", "backbone.precision=float32", "localizer.nms.min_score=0.0")
 _BRIEF = ("training.epochs=2", "training.warmup_epochs=1", "localizer.anchor_free.network.channels=16")
@@ -55,13 +55,18 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(match[1], match[2].strip(), match[3], text[: match.start()].count("\n") + 1)
 
 
-def commands(page: Path) -> list[str]:
-    """Every command of a page, in the order of its lines, those within sentences last."""
-    lines = [line for block in blocks(page) if block.language == "sh" for line in _lines(block.text)]
-    return list(dict.fromkeys([*lines, *TYPED.findall(FENCE.sub("", page.read_text(encoding="utf-8")))]))
+def typed(page: Path) -> list[str]:
+    """Commands within sentences."""
+    return list(dict.fromkeys(_TYPED.findall(FENCE.sub("", page.read_text(encoding="utf-8")))))
 
 
-def _lines(text: str) -> Iterator[str]:
+def outlined(page: Path) -> list[str]:
+    """Commands of ours in blocks of text: their places are not here."""
+    text = [line for block in blocks(page) if block.language == "text" for line in lines(block.text)]
+    return [line for line in text if line.startswith("uv run run.py")]
+
+
+def lines(text: str) -> Iterator[str]:
     """Whole commands: a quote or a backslash goes on in the next line; comments go."""
     held = ""
     for line in text.splitlines():
@@ -84,7 +89,7 @@ def make_world(folder: Path) -> Path:
     compose(
         [Clip(people, 4.0, 7.0), Clip(street, 3.0, 6.0)], folder / "RECORDINGS/day2.mp4", width=192, height=128, fps=25
     )
-    (folder / "configs").symlink_to(ROOT / "configs")
+    shutil.copytree(ROOT / "configs", folder / "configs")
     (folder / "actions.csv").write_text(_ACTIONS)
     (folder / "truth.csv").write_text(_ACTIONS.replace("end_s", "stop_s"))
     (folder / "classes.csv").write_text(_CLASSES)
