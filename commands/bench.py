@@ -25,6 +25,7 @@ def bench(
 ) -> None:
     """Measure decode alone, backbone alone and both engines end to end, in one run; or backbones side by side."""
     from pipeline.bench import bench as measure
+    from reports.bench_table import NOTES, bench_table, subject_line
     from stages.build import build_stages, resolve
 
     with plain_errors():
@@ -34,7 +35,11 @@ def bench(
             return
         fetch_for(settings)
         source = read_sources([video or str(recording())], limit=1)[0]
-        measure(source, settings, build_stages, console, copies=copies, repeats=repeats)
+        with console.status("load the backbone") as status:
+            measured = measure(source, settings, build_stages, status.update, copies=copies, repeats=repeats)
+        console.print(subject_line(measured), highlight=False)
+        console.print(bench_table(measured.rounds))
+        console.print(NOTES, highlight=False)
 
 
 def _bench_backbones(names: list[str], config: "Config", repeats: int) -> None:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from commands.console import console
+from commands.notices import print_line
 from commands.plain_errors import plain_errors
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def cache_list() -> None:
         table.add_row("total", "", "", "", "", *_amount(total))
         console.print(table, highlight=False)
         if unfinished.files:
-            _say(f"and {unfinished.files} files of videos that are not finished, {_size(unfinished.size)}")
-        _say(f"cache folder: {cache.folder}")
+            print_line(f"and {unfinished.files} files of videos that are not finished, {_size(unfinished.size)}")
+        print_line(f"cache folder: {cache.folder}")
 
 
 def cache_clear(
@@ -50,9 +51,9 @@ def cache_clear(
     with plain_errors():
         older_than_s = None if older_than is None else older_than * 24 * 3600
         videos, unfinished = clear(_cache(), older_than_s=older_than_s, backbone=backbone)
-        _say(f"removed {videos.videos} videos, {videos.seconds / 3600:.2f} h, {_size(videos.size)}")
+        print_line(f"removed {videos.videos} videos, {videos.seconds / 3600:.2f} h, {_size(videos.size)}")
         if unfinished.files:
-            _say(f"and {unfinished.files} files of videos that were not finished, {_size(unfinished.size)}")
+            print_line(f"and {unfinished.files} files of videos that were not finished, {_size(unfinished.size)}")
 
 
 def _cache() -> "FeatureCache":
@@ -82,7 +83,3 @@ def _amount(amount: "Amount") -> tuple[str, str, str]:
 
 def _size(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def _say(line: str) -> None:
-    console.print(escape(line), highlight=False, soft_wrap=True)

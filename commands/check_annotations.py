@@ -1,25 +1,20 @@
 """The command `annotations check`."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.console import console, errors
+from commands.console import console
 from commands.notices import count, listed, print_line
 from commands.options import read_sources
 from commands.plain_errors import plain_errors
 
 if TYPE_CHECKING:
     from annotations.check import Summary
-    from pipeline.records import Source, Video
-
-Refusal = tuple[str, str]  # class, sentence
-
-MANY = 20
-PROBES_AT_ONCE = 8
+    from pipeline.errors import Refusal
+    from pipeline.records import Source
 
 
 def annotations_check(
@@ -51,38 +46,22 @@ def annotations_check(
         _show(path, summarize(chosen, [source.key for source in sources], durations_s), refused)
 
 
-def _probe(sources: "Sequence[Source]") -> tuple[dict[str, float], dict[str, Refusal]]:
+def _probe(sources: "Sequence[Source]") -> "tuple[dict[str, float], dict[str, Refusal]]":
     """Seconds of those that can be read, and why others cannot, by key."""
-    from rich.progress import track
-
+    from pipeline.probing import probe_all
     from pipeline.records import Video
+    from stages.probe import Probe
 
     durations_s, refused = {}, {}
-    pool = ThreadPoolExecutor(PROBES_AT_ONCE)
-    try:
-        hidden = len(sources) < MANY or not errors.is_terminal
-        probed = zip(sources, pool.map(_probed, sources), strict=True)
-        for source, found in track(probed, "probe", len(sources), console=errors, transient=True, disable=hidden):
-            if isinstance(found, Video):
-                durations_s[source.key] = found.duration_s
-            else:
-                refused[source.key] = found
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for source, found in probe_all(sources, Probe()):
+        if isinstance(found, Video):
+            durations_s[source.key] = found.duration_s
+        else:
+            refused[source.key] = found
     return durations_s, refused
 
 
-def _probed(source: "Source") -> "Video | Refusal":
-    from pipeline.errors import describe
-    from stages.probe import Probe
-
-    try:
-        return Probe()(source)
-    except Exception as error:  # a file may fail in any way; the others are still to be told of
-        return describe(error)
-
-
-def _show(path: Path, summary: "Summary", refused: Mapping[str, Refusal] | None = None) -> None:
+def _show(path: Path, summary: "Summary", refused: "Mapping[str, Refusal] | None" = None) -> None:
     from annotations.values import shown
     from reports.annotations import class_table, counts_line, overlaps_line, subset_table, suspicion_lines
 

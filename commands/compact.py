@@ -15,9 +15,9 @@ def compact(results: Annotated[Path, typer.Argument(help="Folder of the tables t
     from rich.progress import Progress
 
     from pipeline.compact import compact as join
+    from pipeline.errors import InputError
     from pipeline.parts import is_results_folder
     from pipeline.results import ResultsFolder
-    from pipeline.sources import InputError
 
     with plain_errors():
         if not is_results_folder(results):

@@ -23,6 +23,7 @@ from commands.options import (
     read_sources,
 )
 from commands.plain_errors import INCOMPLETE, OK, plain_errors
+from pipeline import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
     from pipeline.progress import Tally
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 def detect(
     inputs: Inputs,
     out: Out,
-    config: ConfigName = "kinetics400",
+    config: ConfigName = DEFAULT_CONFIG,
     set_: Overrides = None,
     engine: Where = Engine.ray,
     address: Address = None,

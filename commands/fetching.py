@@ -10,13 +10,14 @@ if TYPE_CHECKING:
 
 
 def fetch(name: str) -> Path:
-    """The file of these weights or this sample; a download shows its progress. Raises WeightsError."""
+    """The cached file of these weights or this sample; a download shows its progress. Raises WeightsError."""
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
     from detectors import weights
 
-    if name not in weights.WEIGHTS or weights.cached(name) is not None:
-        return weights.resolve(name)
+    present = weights.cached(name)
+    if present is not None:
+        return present
     with Progress(*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn(), console=console) as bars:
         task = bars.add_task(f"fetch {name}", total=None)
         return weights.fetch(name, progress=lambda done, total: bars.update(task, completed=done, total=total))
@@ -24,11 +25,11 @@ def fetch(name: str) -> Path:
 
 def fetch_for(config: "Config") -> None:
     """What a resolved config needs, if it is to be fetched at all. Raises WeightsError."""
-    from detectors.backbones import RANDOM
+    from detectors import weights
     from stages.build import needed_weights
 
     for field, name in needed_weights(config).items():
-        if name == RANDOM:
+        if name == weights.RANDOM:
             errors.print(f"{field} is random: labels and scores mean nothing", style="yellow")
-        else:
+        elif name in weights.WEIGHTS:
             fetch(name)

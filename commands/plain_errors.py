@@ -18,8 +18,7 @@ def plain_errors() -> Iterator[None]:
     from annotations.errors import AnnotationError
     from detectors.weights import WeightsError
     from pipeline.config import ConfigError
-    from pipeline.errors import StopRun
-    from pipeline.sources import InputError
+    from pipeline.errors import InputError, StopRun
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:

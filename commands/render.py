@@ -50,8 +50,7 @@ def _check_options(out: Path, start_s: float, stop_s: float | None) -> None:
 
 def _probe(given: str) -> "Video":
     """The one video that is given. Raises InputError."""
-    from pipeline.errors import VideoError
-    from pipeline.sources import InputError
+    from pipeline.errors import InputError, VideoError
     from stages.probe import Probe
 
     sources = read_sources([given])
@@ -80,9 +79,8 @@ def _render(
 ) -> "Rendered":
     """Raises InputError, and AnnotationError for a place that cannot be written."""
     from annotations.files import replacing
-    from pipeline.errors import VideoError
+    from pipeline.errors import InputError, VideoError
     from pipeline.opening import local_path
-    from pipeline.sources import InputError
     from reports.overlay import Overlay
     from stages.picture import Size
     from stages.render import FORMATS

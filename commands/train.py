@@ -11,8 +11,6 @@ from commands.plain_errors import plain_errors
 from commands.train_persons import train_persons
 from commands.train_spans import train_spans
 
-PEOPLE_ALONE = "off"  # as the name of the localizer: there is none to train
-
 
 def train(
     config: Annotated[
@@ -36,9 +34,10 @@ def train(
     """Train a detector on your own annotations. The same command again goes on where a training was stopped."""
     with plain_errors():
         from pipeline.config import ConfigError
+        from pipeline.localizer_settings import OFF
 
         settings = read_config(config, set_)
-        if settings.localizer.name == PEOPLE_ALONE and settings.persons.is_on:
+        if settings.localizer.name == OFF and settings.persons.is_on:
             train_persons(settings, annotations, validation, classes, out, videos, engine=engine, address=address)
             return
         if validation is not None or classes is not None:

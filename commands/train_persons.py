@@ -1,20 +1,17 @@
 """Training of a head that tells what people do: from boxes with actions, as AVA has them, to a head in one file."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.action_classes import action_classes, say_other_labels
+from commands.annotated_videos import annotated_sources, features_of
 from commands.console import console
-from commands.fetching import fetch_for
 from commands.notices import count, listed, print_line, say_notice
-from commands.options import Engine, read_sources
+from commands.options import Engine
 
 if TYPE_CHECKING:
     from annotations.action_classes import ActionClasses
     from annotations.records import LabelledBoxes
-    from pipeline.extract import Extracted
-    from pipeline.records import Source
     from pipeline.settings import Config
     from training.people import PeopleSplits
     from training.person_head import HeadTraining
@@ -48,12 +45,13 @@ def train_persons(
     else:
         training, judged = rows, _annotated(validation, known, settings.persons.rate)
         _refuse_shared(training, judged, validation)
-    sources = _sources([training, judged], videos or [])
+    names = dict.fromkeys(video for boxes in (training, judged) for video, _ in boxes.frames)
+    sources = annotated_sources(names, videos or [])
     place = Place(out)
     boxes = place.folder / "boxes.parquet"
     write_person_boxes(boxes, [training, judged], {name: source.key for name, source in sources.items()})
     settings = _with_boxes(settings, boxes)
-    extracted = _extracted(settings, sources, engine, address)
+    extracted = features_of(sources, settings, engine, address)
     splits = collect_people(
         training,
         judged,
@@ -104,49 +102,10 @@ def _refuse_shared(training: "LabelledBoxes", validation: "LabelledBoxes", path:
         raise AnnotationError(f"{path}: {listed(shared)} to train on and to validate on; a video must be one or other")
 
 
-def _sources(annotated: "Sequence[LabelledBoxes]", videos: list[str]) -> "dict[str, Source]":
-    """By the names that annotations give them."""
-    from annotations.errors import AnnotationError
-    from annotations.matching import match_videos
-
-    names = list(dict.fromkeys(video for boxes in annotated for video, _ in boxes.frames))
-    by_key = {source.key: source for source in read_sources(videos)}
-    key_of = match_videos(names, by_key)
-    missing = [name for name in names if name not in key_of]
-    if missing:
-        say_notice(f"{count(len(missing), 'annotated video')} not among --videos: {listed(missing)}")
-    if not key_of:
-        raise AnnotationError("no annotated video is among --videos; a video has its name in the annotations")
-    return {name: by_key[key] for name, key in key_of.items()}
-
-
 def _with_boxes(settings: "Config", path: Path) -> "Config":
     """The people in a file are looked at, instead of people found; the full path means the same on every worker."""
     detector = settings.persons.detector.model_copy(update={"boxes": str(path.resolve())})
     return settings.model_copy(update={"persons": settings.persons.model_copy(update={"detector": detector})})
-
-
-def _extracted(
-    settings: "Config", sources: "Mapping[str, Source]", engine: Engine, address: str | None
-) -> "dict[str, Extracted]":
-    from pipeline.extract import extract
-    from pipeline.progress import Progress
-    from stages.build import build_feature_stages
-
-    fetch_for(settings)
-    extracted = extract(
-        list(sources.values()),
-        settings,
-        make_stages=build_feature_stages,
-        progress=Progress(console),
-        engine=engine.value,
-        address=address,
-    )
-    for one in extracted:
-        if one.features is None:
-            reasons = "; ".join(f"{failure.error_class}: {failure.message}" for failure in one.failures[:1])
-            say_notice(f"{one.source.key} is left out: {reasons or 'no features came of it'}")
-    return dict(zip(sources, extracted, strict=True))
 
 
 def _say_splits(splits: "PeopleSplits") -> None:
@@ -165,8 +124,8 @@ def _train(
 ) -> "HeadTraining":
     import torch
 
+    from detectors import weights
     from reports.training import TrainingProgress, plot_curve, write_metrics
-    from stages.build import backbone_digest
     from stages.features import used_device
     from training.loop import Told
     from training.person_head import train_head
@@ -178,7 +137,7 @@ def _train(
             settings,
             splits,
             place,
-            backbone_digest=backbone_digest(settings),
+            backbone_digest=weights.digest(settings.backbone.weights),
             device=used_device(settings.engine.device),
             told=Told(progress.step, progress.epoch),
             provenance={"annotations": str(annotations), "validation": None if validation is None else str(validation)},

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
-from commands.console import console, errors
-from commands.fetching import fetch_for
-from commands.options import Engine, read_sources
+from commands.annotated_videos import annotated_sources, extracted_from, features_of
+from commands.console import console
+from commands.notices import print_line, say_notice
+from commands.options import Engine
 
 if TYPE_CHECKING:
     from annotations.records import Annotations
@@ -39,7 +38,7 @@ def train_spans(
 
     settings = resolve_features(settings)
     training, validation, how = split(ground_truth, settings.training.split, seed=settings.training.seed)
-    _say(
+    print_line(
         f"{len(training.spans)} actions in {len(training.spans.videos)} videos to train on, "
         f"{len(validation.spans)} in {len(validation.spans.videos)} to validate on (by {how}); "
         f"{len(ground_truth.spans.labels)} classes"
@@ -48,13 +47,13 @@ def train_spans(
     shuffle_seed = settings.training.seed if settings.training.shuffle_labels else None
     splits = collect(training, validation, features, shuffle_seed=shuffle_seed)
     for notice in splits.notices:
-        _warn(notice)
+        say_notice(notice)
     place = Place(out)
     state = _train(settings, splits, place, annotations)
     _tell(state, place)
     if settings.training.finetune.epochs:
         _finetune(settings, splits, place, engine, address)
-    _say(f"go on with: uv run run.py detect VIDEOS --out results --set localizer.weights={place.model}")
+    print_line(f"go on with: uv run run.py detect VIDEOS --out results --set localizer.weights={place.model}")
 
 
 def _check(settings: "Config", videos: list[str] | None) -> None:
@@ -74,38 +73,20 @@ def _features(
     settings: "Config", ground_truth: "Annotations", videos: list[str], engine: Engine, address: str | None
 ) -> "dict[str, VideoFeatures]":
     """Of the annotated videos, from a folder of arrays or from the cache, which is filled first."""
-    from annotations.matching import match_videos
-    from pipeline.extract import extract
-    from pipeline.progress import Progress
-    from stages.build import build_feature_stages
-    from training.collect import named, usable
+    from training.collect import usable
     from training.feature_folder import features_in_folder
 
     names = ground_truth.spans.videos
     if settings.training.features is not None:
         return features_in_folder(settings.training.features, names, ground_truth.durations_s)
-    sources = {source.key: source for source in read_sources(videos)}
-    key_of = match_videos(names, sources)
-    missing = [name for name in names if name not in key_of]
-    if missing:
-        _warn(f"{len(missing)} annotated videos are not among --videos: {named(missing)}")
-    fetch_for(settings)
-    chosen = [sources[key] for key in key_of.values()]
-    progress = Progress(console)
-    extracted = extract(
-        chosen, settings, make_stages=build_feature_stages, progress=progress, engine=engine.value, address=address
-    )
-    features, notices = usable(dict(zip(key_of, extracted, strict=True)))
-    for notice in notices:
-        _warn(notice)
-    return features
+    return usable(features_of(annotated_sources(names, videos), settings, engine, address))
 
 
 def _train(settings: "Config", splits: "Splits", place: "Place", annotations: Path) -> "TrainingState":
     import torch
 
+    from detectors import weights
     from reports.training import TrainingProgress, plot_curve, write_metrics
-    from stages.build import backbone_digest
     from stages.features import used_device
     from training.loop import Told
     from training.train import train as run
@@ -118,7 +99,7 @@ def _train(settings: "Config", splits: "Splits", place: "Place", annotations: Pa
             settings,
             splits,
             place,
-            backbone_digest=None if settings.training.features else backbone_digest(settings),
+            backbone_digest=None if settings.training.features else weights.digest(settings.backbone.weights),
             device=used_device(settings.engine.device),
             told=Told(progress.step, progress.epoch),
             source=str(annotations),
@@ -131,14 +112,13 @@ def _train(settings: "Config", splits: "Splits", place: "Place", annotations: Pa
 def _tell(state: "TrainingState", place: "Place") -> None:
     from reports.training import map_of_epoch
 
-    _say(f"kept: epoch {state.chosen.epoch} of {state.epoch}; on the validation videos")
+    print_line(f"kept: epoch {state.chosen.epoch} of {state.epoch}; on the validation videos")
     console.print(map_of_epoch(state.history, state.chosen.epoch))
-    _say(f"detector: {place.model}; metrics, curve and what was found in the validation videos: {place.folder}")
+    print_line(f"detector: {place.model}; metrics, curve and what was found in the validation videos: {place.folder}")
 
 
 def _finetune(settings: "Config", splits: "Splits", place: "Place", engine: Engine, address: str | None) -> None:
-    from pipeline.extract import Extracted, extract
-    from pipeline.progress import Progress
+    from pipeline.extract import Extracted
     from pipeline.records import Source
     from reports.training import TrainingProgress
     from stages.build import build_feature_stages
@@ -147,34 +127,25 @@ def _finetune(settings: "Config", splits: "Splits", place: "Place", engine: Engi
     from training.tuned import keep_better, tune
 
     tuning, device = settings.training.finetune, used_device(settings.engine.device)
-    _say(f"fine-tuning: the detector and the last {tuning.blocks} blocks of the backbone, {tuning.epochs} epochs")
+    print_line(f"fine-tuning: the detector and the last {tuning.blocks} blocks of the backbone, {tuning.epochs} epochs")
     if device == "cpu":
-        _warn("training.finetune: without a GPU this is slow, hours rather than minutes")
+        say_notice("training.finetune: without a GPU this is slow, hours rather than minutes")
     lengths_s = [stop - start for video in splits.training for start, stop in video.spans_s_G2.tolist()]
     if too_long := sum(length_s > tuning.stretch_s for length_s in lengths_s):
-        _warn(
+        say_notice(
             f"training.finetune.stretch_s: {too_long} of {len(lengths_s)} actions are longer and never seen whole; "
             "those not half seen count as background"
         )
 
-    def extracted(sources: Sequence[Source], tuned: "Config") -> list[Extracted]:
-        own, make = Progress(console), build_feature_stages
-        return extract(sources, tuned, make_stages=make, progress=own, engine=engine.value, address=address)
+    def extract(sources: Sequence[Source], tuned: "Config") -> list[Extracted]:
+        return extracted_from(sources, tuned, engine, address)
 
     with TrainingProgress(console, tuning.epochs) as progress:
         told = Told(progress.step, progress.epoch)
         tuned = tune(settings, splits, place, build_feature_stages(settings), device=device, told=told)
-    outcome = keep_better(settings, splits, place, tuned, device=device, extract=extracted)
+    outcome = keep_better(settings, splits, place, tuned, device=device, extract=extract)
     change = f"validation mAP {100 * outcome.before:.1f} before, {100 * outcome.after:.1f} fine-tuned"
     if outcome.kept:
-        _say(f"kept: the fine-tuned detector and its backbone, {place.backbone} ({change})")
+        print_line(f"kept: the fine-tuned detector and its backbone, {place.backbone} ({change})")
     else:
-        _say(f"not kept: fine-tuning made it worse, so detector and backbone stay as they were ({change})")
-
-
-def _say(line: str) -> None:
-    console.print(escape(line), highlight=False, soft_wrap=True)
-
-
-def _warn(line: str) -> None:
-    errors.print(escape(line), style="yellow", highlight=False, soft_wrap=True)
+        print_line(f"not kept: fine-tuning made it worse, so detector and backbone stay as they were ({change})")

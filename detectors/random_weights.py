@@ -7,8 +7,6 @@ import torch
 
 Network = TypeVar("Network")
 
-RANDOM = "random"  # the name that such weights are asked for by
-
 
 def made_the_same(make: Callable[[], Network]) -> Network:
     """What `make` makes, the same each time; random numbers that others draw are not disturbed."""

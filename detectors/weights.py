@@ -11,8 +11,9 @@ from detectors.errors import WeightsError
 from detectors.web_file import Progress, PublishedFile, sha256_of
 from detectors.weights_table import WEIGHTS
 
-__all__ = ["WEIGHTS", "WeightsError", "cache_folder", "cached", "digest", "fetch", "listing", "resolve"]
+__all__ = ["RANDOM", "WEIGHTS", "WeightsError", "cache_folder", "cached", "digest", "fetch", "listing", "resolve"]
 
+RANDOM = "random"  # the name that random weights are asked for by
 SHA256_DIGITS = 64
 ABANDONED_AFTER_S = 24 * 3600
 
@@ -64,18 +65,22 @@ def listing() -> list[tuple[str, PublishedFile, Path | None]]:
     return [(name, entry, cached(name)) for name, entry in WEIGHTS.items()]
 
 
-def resolve(name_or_path: str) -> Path:
-    """A name of the table is fetched; anything else must be a file."""
+def resolve(name_or_path: str) -> Path | None:
+    """A name of the table is fetched; anything else must be a file, but for random weights, which are in none."""
+    if name_or_path == RANDOM:
+        return None
     if name_or_path not in WEIGHTS and Path(name_or_path).is_file():
         return Path(name_or_path)
     return fetch(name_or_path)
 
 
 def digest(name_or_path: str) -> str:
-    """sha256 of the weights, without fetching any: part of what determines a result.
+    """sha256 of the weights, without fetching any: part of what determines a result; of random ones their name.
 
     Where only a fetch would tell it, the origin stands for it, with the digits that are known.
     """
+    if name_or_path == RANDOM:
+        return RANDOM
     if name_or_path not in WEIGHTS and Path(name_or_path).is_file():
         return sha256_of(Path(name_or_path))
     entry = _entry(name_or_path)

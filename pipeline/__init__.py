@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from pipeline.api import detect, load_config, open_results
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "detect", "load_config", "open_results"]
+DEFAULT_CONFIG = "kinetics400"  # of configs/, where none is named; here, since commands name it before all imports
+__all__ = ["DEFAULT_CONFIG", "__version__", "detect", "load_config", "open_results"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pipeline import detection
+from pipeline import DEFAULT_CONFIG, detection
 from pipeline.config import load_config as load_config
 from pipeline.engines import Engine
 from pipeline.progress import Progress
@@ -22,7 +22,7 @@ def detect(
     inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     *,
-    config: Config | str = "kinetics400",
+    config: Config | str = DEFAULT_CONFIG,
     engine: Engine = "local",
     address: str | None = None,
     retry_failed: bool = False,
@@ -35,13 +35,13 @@ def detect(
     Raises InputError, ConfigError and WeightsError before work, StopRun while working; videos that cannot be used are
     rows of `videos` with a status and no exception.
     """
-    from detectors import backbones, weights
+    from detectors import weights
     from stages.build import build_stages, needed_weights, resolve
 
     given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     sources = list_sources([os.fspath(one) for one in given])
     settings = resolve(load_config(config) if isinstance(config, str) else config)
-    for name in set(needed_weights(settings).values()) - {backbones.RANDOM}:
+    for name in needed_weights(settings).values():
         weights.resolve(name)
     with Path(os.devnull).open("w") as nowhere:
         progress = Progress(Console(file=nowhere if quiet else None))

@@ -3,41 +3,30 @@
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from math import ceil
 from pathlib import Path
-from statistics import median
 
 from rich.console import Console
-from rich.status import Status
-from rich.table import Table
 
 from pipeline.contracts import Decode, Features, Stages
 from pipeline.detection import StageMaker, detect
 from pipeline.engines import Engine
-from pipeline.errors import StopRun, VideoError
+from pipeline.errors import InputError, StopRun, VideoError
 from pipeline.opening import local_path
-from pipeline.plan import segments_of
-from pipeline.progress import Progress, clock
+from pipeline.progress import Progress
 from pipeline.records import Failure, FrameChunk, Segment, Source, Video
 from pipeline.results import ResultsFolder
+from pipeline.segments import segments_of
 from pipeline.settings import CacheSettings, Config
-from pipeline.sources import InputError
 
 _LEAST_SEGMENTS, _LEAST_S = 2, 20.0  # of work for an engine; of less, start and end would be most of what is seen
 _HELD_FRAMES = 256
 _BACKBONE_S = 5.0
 
-_NOTES = """\
-decode    one thread, one segment after the other, frames dropped
-backbone  one worker on frames held in memory; like decode it counts the halo
-bound     decode and backbone in turn: 1 / (1 / decode + 1 / backbone); ray may
-          exceed it where a GPU or idle cores let it do both at once
-engines   from the first video probed to the last one committed; left out are
-          start and end of Ray, imports, loading of weights; the first, slower
-          pass of ray's fresh workers is in: --copies makes it weigh less"""
+Told = Callable[[str], None]  # what is being measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +57,35 @@ class _Subject:
     copies: list[Source]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured, on what."""
+
+    video: Video
+    copies: int  # of it, that an engine worked through
+    segments: int  # of each
+    load: float  # of the machine, before
+    rounds: list[Round]
+
+
 def bench(
     source: Source,
     config: Config,
     make_stages: StageMaker,
-    console: Console,
+    told: Told,
     *,
     copies: int | None = None,
     repeats: int = 1,
-) -> None:
-    """Measure and print. The engines work `copies` of the video through, by default enough for 20 seconds.
+) -> Measured:
+    """The engines work `copies` of the video through, by default enough for 20 seconds.
 
     Raises InputError for a video that cannot be measured, StopRun if an engine fails on it.
     """
-    with tempfile.TemporaryDirectory(prefix="untrimmed-bench-") as temp, console.status("load the backbone") as status:
+    with tempfile.TemporaryDirectory(prefix="untrimmed-bench-") as temp:
         folder, load = Path(temp), os.getloadavg()[0]
         subject = _prepare(source, config, make_stages, copies, folder)
-        rounds = [_measure(subject, folder / f"round {number}", status) for number in range(1, repeats + 1)]
-    console.print(_about(subject, repeats, load), highlight=False)
-    console.print(_table(rounds))
-    console.print(_NOTES, highlight=False)
+        rounds = [_measure(subject, folder / f"round {number}", told) for number in range(1, repeats + 1)]
+    return Measured(subject.video, len(subject.copies), len(subject.segments), load, rounds)
 
 
 def _prepare(source: Source, config: Config, make_stages: StageMaker, copies: int | None, folder: Path) -> _Subject:
@@ -110,15 +108,6 @@ def _prepare(source: Source, config: Config, make_stages: StageMaker, copies: in
     least = ceil(max(_LEAST_SEGMENTS / len(segments), _LEAST_S * speed_x / video.duration_s))
     sources = _copies(source, copies or least, folder)
     return _Subject(config, make_stages, stages, video, segments, held, sources)
-
-
-def _about(subject: _Subject, repeats: int, load: float) -> str:
-    count = len(subject.copies)
-    length, segments = clock(count * subject.video.duration_s), count * len(subject.segments)
-    return (
-        f"{subject.video.width}x{subject.video.height} {subject.video.codec}, {length} in {segments} segments; "
-        f"rounds: {repeats}; load of the machine before: {load:.1f} on {os.cpu_count()} cores"
-    )
 
 
 def _held(decode: Decode, segment: Segment) -> list[FrameChunk]:
@@ -145,17 +134,17 @@ def _copies(source: Source, count: int, folder: Path) -> list[Source]:
     return [Source(link.name, str(link), source.size) for link in links]
 
 
-def _measure(subject: _Subject, folder: Path, status: Status) -> Round:
+def _measure(subject: _Subject, folder: Path, told: Told) -> Round:
     """All four, one after the other, so that a busy spell of the machine falls on each of them in some round."""
-    status.update(f"{folder.name}: decode alone")
+    told(f"{folder.name}: decode alone")
     samples, took_s = _run_decode(subject.stages.decode, subject.segments)
     decode_x, samples_per_s = subject.video.duration_s / took_s, samples / subject.video.duration_s
-    status.update(f"{folder.name}: backbone alone")
+    told(f"{folder.name}: backbone alone")
     frames, took_s = _run_backbone(subject.stages.features, subject.segments[0], _repeated(subject.held))
     backbone_x = frames / took_s / samples_per_s
-    status.update(f"{folder.name}: engine local")
+    told(f"{folder.name}: engine local")
     local_x = _engine_x(subject, "local", folder)
-    status.update(f"{folder.name}: engine ray")
+    told(f"{folder.name}: engine ray")
     ray_x = _engine_x(subject, "ray", folder)
     return Round(decode_x, backbone_x, local_x, ray_x, samples_per_s)
 
@@ -224,27 +213,3 @@ def _engine_x(subject: _Subject, engine: Engine, folder: Path) -> float:
     )
     assert timer.started is not None  # detect came back, so every video was probed
     return timer.tally.done_s / (timer.stopped - timer.started)
-
-
-def _table(rounds: Sequence[Round]) -> Table:
-    table = Table("part")
-    spread = ("lowest", "highest") if len(rounds) > 1 else ()
-    for name in ("x realtime", *spread, "samples/s"):
-        table.add_column(name, justify="right")
-
-    def add(name: str, values: list[float], samples: str = "") -> None:
-        ends = (f"{min(values):.2f}", f"{max(values):.2f}") if spread else ()
-        table.add_row(name, f"{median(values):.2f}", *ends, samples)
-
-    def add_part(name: str, values: list[float]) -> None:
-        add(name, values, f"{median(values) * rounds[0].samples_per_s:.1f}")
-
-    add_part("decode alone", [one.decode_x for one in rounds])
-    add_part("backbone alone", [one.backbone_x for one in rounds])
-    add("bound", [one.bound_x for one in rounds])
-    add("engine local", [one.local_x for one in rounds])
-    add("engine ray", [one.ray_x for one in rounds])
-    table.add_section()
-    add("ray / bound", [one.ray_x / one.bound_x for one in rounds])
-    add("ray / local", [one.ray_x / one.local_x for one in rounds])
-    return table

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from pipeline import DEFAULT_CONFIG
 from pipeline.settings import Config
 
 CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "configs"
@@ -33,7 +34,7 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver(_TRUTH, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
-def load_config(name: str = "kinetics400", overrides: Sequence[str] = ()) -> Config:
+def load_config(name: str = DEFAULT_CONFIG, overrides: Sequence[str] = ()) -> Config:
     """Read a YAML file, or a name from configs/, and apply overrides of the form `a.b=value`.
 
     Raises ConfigError with one line per wrong field.

@@ -7,8 +7,8 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
+from pipeline.errors import InputError
 from pipeline.parts import committed_parts, is_results_folder, parts_of, states
-from pipeline.sources import InputError
 from pipeline.tables import TABLES
 
 _TRIES = 8

@@ -1,5 +1,7 @@
 """Errors a user sees: a class to count by and one sentence that says what is wrong."""
 
+Refusal = tuple[str, str]  # why something cannot be used: a class, and one sentence
+
 
 class VideoError(Exception):
     """A video that cannot be used; `error_class` is what tables show, the message is one sentence."""
@@ -12,11 +14,15 @@ class VideoError(Exception):
         return VideoError, (self.error_class, str(self))
 
 
+class InputError(ValueError):
+    """An input that names nothing; the message is one line for the user."""
+
+
 class StopRun(Exception):  # noqa: N818 - it names what happens
     """The run cannot go on; what is committed stays valid. The message is one line for the user."""
 
 
-def describe(error: BaseException) -> tuple[str, str]:
+def describe(error: BaseException) -> Refusal:
     """Class and one-line message of any error."""
     if isinstance(error, VideoError):
         return error.error_class, str(error)

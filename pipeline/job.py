@@ -9,9 +9,9 @@ from pipeline.contracts import FeatureStages, Finish
 from pipeline.errors import VideoError, describe
 from pipeline.feature_cache import CachedVideo, FeatureCache
 from pipeline.ledger import Finished, Ledger, VideoWork
-from pipeline.plan import segments_of
 from pipeline.progress import Progress
 from pipeline.records import Failure, Outcome, Segment, Source, StageTimes, Video
+from pipeline.segments import segments_of
 from pipeline.selection import content_of
 from pipeline.spool import DamagedSegments, read_account, spool_name
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
+
+from pipeline.strict import Auto
 
 _CPUS_PER_LANE = 16  # of a machine without a GPU; a backbone scales well up to about that many threads
 _MOST_DECODERS = 16
-
-Auto = Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,9 @@ class StepProbeSettings(LearnedSettings):
     network: StepProbeNetwork = StepProbeNetwork()
 
 
+OFF = "off"  # as the name of a localizer: none, people alone
+
+
 class LocalizerSettings(Settings):
     """How actions are found in time, given the backbone's output."""
 

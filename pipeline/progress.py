@@ -11,6 +11,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from pipeline.clock import clock
 from pipeline.records import Failure, StageTimes
 
 _LINE_EVERY_S = 10.0
@@ -155,10 +156,3 @@ def _counts(tally: Tally) -> list[str]:
     counts = [f"{tally.count(status)} {status}" for status in ("ok", "partial", "failed") if tally.count(status)]
     earlier = sum(tally.earlier.values())
     return [*counts, f"of these {earlier} by earlier runs"] if earlier else counts
-
-
-def clock(seconds: float) -> str:
-    """1:02:03 or 2:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

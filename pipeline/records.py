@@ -5,10 +5,13 @@ F key frames, M cuts, L numbers of a look, A actions of people, U tubes.
 Times are seconds on the video's own timeline, whose zero is the first shown frame; spans are half-open [start, stop).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
+
+from pipeline.errors import Refusal
 
 Span = tuple[float, float]
 
@@ -29,7 +32,7 @@ class Source:
     key: str  # the name in the tables
     uri: str  # where to read it: a path, or a URI that pyarrow.fs opens
     size: int  # bytes
-    error: tuple[str, str] | None = None
+    error: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,14 @@ class PersonBoxes:
 
     def __len__(self) -> int:
         return len(self.frame_N)
+
+    def rows_outside(self, spans: Sequence[Span]) -> np.ndarray:
+        """Of boxes on key frames that none of these spans of seconds holds."""
+        times_N = self.times_F[self.frame_N]
+        is_within_N = np.zeros(len(self), bool)
+        for start_s, stop_s in spans:
+            is_within_N |= (times_N >= start_s) & (times_N < stop_s)
+        return np.flatnonzero(~is_within_N)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

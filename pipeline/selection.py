@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipeline.opening import fingerprint
 from pipeline.records import Source
 from pipeline.results import Committed, ResultsFolder, part_name, result_key
-from pipeline.sources import fingerprint
 
 _FILES_AT_ONCE = 16
 

@@ -15,19 +15,14 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pyarrow import fs
 
-from pipeline.opening import filesystem, fingerprint, local_path, open_source, portable
+from pipeline.errors import InputError
+from pipeline.opening import filesystem, local_path, portable
 from pipeline.records import Source
 from pipeline.video_lists import LIST_SUFFIXES, read_list
 from pipeline.walk import EMPTY, NOT_FOUND, Found, Walk, is_video_name, look
 
-__all__ = ["InputError", "fingerprint", "list_sources", "open_source"]
-
 _WILD = re.compile(r"[*?[]")
 _REQUESTS_AT_ONCE = 16
-
-
-class InputError(ValueError):
-    """An input that names nothing; the message is one line for the user."""
 
 
 def list_sources(

@@ -10,19 +10,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from pipeline.errors import Refusal
+
 _SUFFIXES = ".mp4 .m4v .mov .mkv .webm .avi .ts .m2ts .mts .mpg .mpeg .wmv .flv .3gp .ogv .mxf .vob"
 VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())
 
-Error = tuple[str, str]  # class, sentence
-
-EMPTY: Error = ("EmptyFile", "the file has zero bytes")
-IS_A_DIRECTORY: Error = ("IsADirectory", "it is a directory, not a video")
-NOT_A_FILE: Error = ("NotAFile", "it is a pipe, socket or device, not a file")
-NOT_FOUND: Error = ("NotFound", "there is no such file")
-NO_PERMISSION: Error = ("PermissionDenied", "no permission to read it")
-CANNOT_LIST: Error = ("PermissionDenied", "no permission to list this folder; what it holds is not known")
-LINK_LOOP: Error = ("SymlinkLoop", "it is a symbolic link that leads back to itself")
-PARENT_LOOP: Error = ("SymlinkLoop", "it is a symbolic link to a folder that it lies in itself; not followed")
+EMPTY: Refusal = ("EmptyFile", "the file has zero bytes")
+IS_A_DIRECTORY: Refusal = ("IsADirectory", "it is a directory, not a video")
+NOT_A_FILE: Refusal = ("NotAFile", "it is a pipe, socket or device, not a file")
+NOT_FOUND: Refusal = ("NotFound", "there is no such file")
+NO_PERMISSION: Refusal = ("PermissionDenied", "no permission to read it")
+CANNOT_LIST: Refusal = ("PermissionDenied", "no permission to list this folder; what it holds is not known")
+LINK_LOOP: Refusal = ("SymlinkLoop", "it is a symbolic link that leads back to itself")
+PARENT_LOOP: Refusal = ("SymlinkLoop", "it is a symbolic link to a folder that it lies in itself; not followed")
 _BY_ERRNO = {errno.ENOENT: NOT_FOUND, errno.EACCES: NO_PERMISSION, errno.ELOOP: LINK_LOOP}
 
 
@@ -34,7 +34,7 @@ class Found:
     uri: str  # absolute path, or URI
     real: str  # the same without symbolic links: what tells one file from another
     size: int = 0
-    error: Error | None = None
+    error: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def look(path: str, key: str) -> Found:
     return _judge(key, path, real, status)
 
 
-def explain(error: OSError) -> Error:
+def explain(error: OSError) -> Refusal:
     return _BY_ERRNO.get(error.errno or 0) or (type(error).__name__, f"it cannot be read: {error.strerror or error}")
 
 

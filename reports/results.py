@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipeline.database import connect, query
-from pipeline.sources import InputError
+from pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

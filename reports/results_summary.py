@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 
-from reports.timeline_strip import clock
+from pipeline.clock import clock
 
 if TYPE_CHECKING:
     from reports.results import Results

@@ -1,14 +1,9 @@
 """Results on a terminal: found actions as a table with a timeline, and what to type next."""
 
-import glob
-import json
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markup import escape
@@ -17,12 +12,15 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.table import Table
 
+from pipeline.clock import clock
+from reports.results import Results
+
 MOST_ROWS = 16
 
 QUERIES = {
-    "time per action": "select label, count(*) as times, sum(stop_s - start_s) as total_s from actions "
+    "time per action": "select label, count(*) as times, sum(stop_s - start_s) as total_s from segments "
     "group by label order by total_s desc",
-    "the longest": "select video, label, start_s, stop_s, stop_s - start_s as length_s, score from actions "
+    "the longest": "select video, label, start_s, stop_s, stop_s - start_s as length_s, score from segments "
     "order by length_s desc limit 10",
 }
 
@@ -76,8 +74,8 @@ class FoundActions:
             table.add_row(
                 escape(row["video"]),
                 escape(row["label"]),
-                _clock(row["start_s"]),
-                _clock(row["stop_s"]),
+                clock(row["start_s"], tenths=True),
+                clock(row["stop_s"], tenths=True),
                 f"{row['score']:.2f}",
                 Timeline(row["start_s"], row["stop_s"], duration_s),
             )
@@ -85,44 +83,24 @@ class FoundActions:
 
 
 def found_actions(out: Path) -> FoundActions:
-    """The actions in a results folder, the best of them if there are many, in order of time."""
-    parts = sorted((out / "videos").glob("*.parquet"))
-    videos = list(_rows(parts, ["video", "status", "duration_s"]))
-    # Only what has a row in `videos` is committed.
-    committed = [path for part in parts if (path := out / "segments" / part.name).exists()]
-    return FoundActions(videos, list(_rows(committed, ["video", "label", "start_s", "stop_s", "score"])))
+    """The actions in a results folder, the best of them if there are many, in order of time. Raises InputError."""
+    results = Results(out)
+    videos = results.query("select video, status, duration_s from videos order by video")
+    actions = results.query("select video, label, start_s, stop_s, score from segments order by video, start_s, stop_s")
+    return FoundActions(videos.to_pylist(), actions.to_pylist())
 
 
 def next_steps(out: Path) -> str:
     """Commands to go on with, ready to be pasted into a shell."""
-    pattern = f"{glob.escape(str(out / 'segments'))}/*.parquet"
+    folder = shlex.quote(str(out))
     lines = ["Go on with:"]
-    for title, query in QUERIES.items():
-        source = json.dumps(pattern, ensure_ascii=False)
-        code = f'import duckdb; duckdb.read_parquet({source}).query("actions", "{query}").show()'
-        lines += ["", f"# {title}", f"uv run python -c {shlex.quote(code)}"]
+    for title, sql in QUERIES.items():
+        lines += ["", f"# {title}", f'uv run run.py query {folder} "{sql}"']
     lines += ["", "# your own videos", "uv run run.py detect FOLDER --out out/mine"]
     lines += ["", "# and the people in them, one by one", "uv run run.py detect FOLDER --out out/mine --set persons=on"]
     return "\n".join(lines)
 
 
-def _rows(parts: list[Path], columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Rows of the parts that can be read."""
-    for part in parts:
-        try:
-            yield from pq.read_table(part, columns=columns).to_pylist()
-        except (OSError, ValueError, pa.ArrowException):
-            continue
-
-
 def _counts(videos: list[dict[str, Any]]) -> str:
     statuses = [video["status"] for video in videos]
     return ", ".join(f"{statuses.count(one)} {one}" for one in ("ok", "partial", "failed") if one in statuses) or "none"
-
-
-def _clock(seconds: float) -> str:
-    """2:03.4 or 1:02:03.4."""
-    minutes, tenths = divmod(round(seconds * 10), 600)
-    hours, minutes = divmod(minutes, 60)
-    rest = f"{tenths // 10:02}.{tenths % 10}"
-    return f"{hours}:{minutes:02}:{rest}" if hours else f"{minutes}:{rest}"

@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
+from pipeline.clock import clock
 from reports.overlay_rows import Action
 from reports.overlay_tiles import GREY, WHITE, Colour, Tile, font_size, shortened, text_width, write
 
@@ -130,15 +131,6 @@ def span_colour(score: float) -> Colour:
     part = min(max(score, 0.0), 1.0)
     red, green, blue = (round(faint + (strong - faint) * part) for faint, strong in zip(_FAINT, _STRONG, strict=True))
     return red, green, blue
-
-
-def clock(seconds: float, *, tenths: bool = False) -> str:
-    """1:02:03 or 2:03, or 2:03.4."""
-    whole, tenth = divmod(int(seconds * 10 + 1e-6), 10)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-    return f"{text}.{tenth}" if tenths else text
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from pipeline.progress import clock
+from pipeline.clock import clock
 from pipeline.tables import publish, storing
 
 _LOSS = "loss_"

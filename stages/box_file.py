@@ -14,8 +14,6 @@ from annotations.person_boxes import PersonBoxFile, read_person_boxes
 from detectors.persons.contract import PeopleInPicture
 from pipeline.config import ConfigError
 
-_ROUNDING_S = 1e-9
-
 
 class _Given(NamedTuple):
     boxes: PersonBoxFile
@@ -41,7 +39,7 @@ class BoxFile:
         """Who is there at an instant, best score first; nobody in a video that the file does not name."""
         rows = self._rows.get(video) or self._rows.setdefault(video, self._given.rows_of(video))
         boxes = self._given.boxes
-        near = (time_s - SAME_S - _ROUNDING_S, time_s + SAME_S + _ROUNDING_S)
+        near = (time_s - SAME_S, time_s + SAME_S)
         first, stop = rows.start + np.searchsorted(boxes.times_N[rows], near)
         order = first + np.argsort(-boxes.scores_N[first:stop], kind="stable")
         return PeopleInPicture(boxes.boxes_N4[order].astype(np.float32), boxes.scores_N[order].astype(np.float32))

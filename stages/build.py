@@ -1,11 +1,11 @@
 """From a config to the stages of a run: the one place where names in a config choose networks."""
 
-from collections.abc import Iterable
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 
 import pipeline
+from annotations.key_frames import exact_rate
 from detectors import backbones, weights
 from detectors.backbones.contract import Backbone, Contract
 from detectors.temporal import LOCALIZERS
@@ -14,6 +14,7 @@ from detectors.temporal.trained import Trained
 from pipeline.config import ConfigError
 from pipeline.contracts import FeatureStages, Stages
 from pipeline.feature_cache import FOLDER
+from pipeline.localizer_settings import OFF
 from pipeline.results import ResultsFolder
 from pipeline.settings import Config, Sampled
 from stages.build_persons import (
@@ -32,13 +33,12 @@ from stages.build_persons import (
 from stages.decode import Decode, Sampling
 from stages.features import Features
 from stages.localize import Localize
+from stages.names import check_known, named_weights
 from stages.picture import Size
 from stages.probe import Probe
 from stages.trained import check_backbone, completed, trained_of
 from stages.trained_head import completed_by_head, head_of
 from stages.write import Write
-
-OFF = "off"  # as the name of a localizer: people alone
 
 
 def build_stages(config: Config, results: ResultsFolder, run_id: str) -> Stages:
@@ -68,9 +68,10 @@ def build_feature_stages(config: Config) -> FeatureStages:
     """Of any backbone, with class scores or without. Raises ConfigError."""
     backbone = _backbone(config)
     config = _resolved(config, backbone)
-    rate = Fraction(config.frames.sampled.rate).limit_denominator(1001)
+    rate = exact_rate(config.frames.sampled.rate)
     contract = contract_for(config, backbone, rate)
     step_s = float(contract.stride / rate)
+    digests = [weights.digest(config.backbone.weights), *detector_digests(config).values()]
     return FeatureStages(
         config=config,
         probe=Probe(),
@@ -87,7 +88,7 @@ def build_feature_stages(config: Config) -> FeatureStages:
             persons=build_persons(config, backbone, step_s),
         ),
         step_s=step_s,
-        features_hash=config.features_hash(" ".join([backbone_digest(config), *detector_digests(config).values()])),
+        features_hash=config.features_hash(" ".join(digests)),
         cache=weights.cache_folder() / FOLDER,
         given=given_people(config),
     )
@@ -127,7 +128,7 @@ def resolve_features(config: Config) -> Config:
 
 def provenance(config: Config) -> dict[str, str]:
     """What a table's metadata tells of where it comes from."""
-    hashes = {"weights_hash": backbone_digest(config), **person_digests(config)}
+    hashes = {"weights_hash": weights.digest(config.backbone.weights), **person_digests(config)}
     if config.localizer.weights is not None:
         hashes["detector_hash"] = weights.digest(config.localizer.weights)
     if config.persons.is_on and config.persons.actions.weights is not None:
@@ -136,15 +137,9 @@ def provenance(config: Config) -> dict[str, str]:
     return {"config_hash": config_hash, **hashes, "software_version": pipeline.__version__}
 
 
-def backbone_digest(config: Config) -> str:
-    """Of the weights that a resolved config names."""
-    name = config.backbone.weights
-    return name if name == backbones.RANDOM else weights.digest(name)
-
-
 def _backbone(config: Config) -> Backbone:
     """The network without memory for its weights."""
-    _known("backbone.name", config.backbone.name, backbones.BACKBONES)
+    check_known("backbone.name", config.backbone.name, backbones.BACKBONES)
     return backbones.outline(config.backbone.name)
 
 
@@ -152,9 +147,9 @@ def _class_names(config: Config, trained: Trained | None) -> tuple[str, ...]:
     """What the localizer's labels are called. Raises ConfigError where it and the backbone do not fit."""
     backbone = _backbone(config)
     if trained is not None:
-        check_backbone(trained.features, backbone_digest(_resolved(config, backbone)))
+        check_backbone(trained.features, weights.digest(_resolved(config, backbone).backbone.weights))
         return trained.class_names
-    _known("localizer.name", config.localizer.name, (*LOCALIZERS, OFF))
+    check_known("localizer.name", config.localizer.name, (*LOCALIZERS, OFF))
     if config.localizer.name == OFF:
         if not config.persons.is_on:
             raise ConfigError("localizer.name: it is off and persons are too, so there is nothing to look for")
@@ -173,36 +168,17 @@ def _class_names(config: Config, trained: Trained | None) -> tuple[str, ...]:
     return tuple(backbone.contract.class_names)
 
 
-def _known(field: str, name: str, choices: Iterable[str]) -> None:
-    if name not in choices:
-        raise ConfigError(f"{field}: unknown {name!r}; one of: {', '.join(sorted(choices))}")
-
-
 def _resolved(config: Config, backbone: Backbone) -> Config:
     name, contract = config.backbone.name, backbone.contract
     asked_for = Sampled(contract.rate, contract.short_side, "squash" if contract.square else "keep")
-    config = config.resolved(asked_for, _weights(config))
+    config = config.resolved(
+        asked_for, named_weights("backbone.weights", config.backbone.weights, backbones.PUBLISHED[name], name)
+    )
     if contract.square and config.frames.fit == "keep":
         raise ConfigError(f"frames.fit: {name} takes square pictures only: crop or squash")
     if contract.square and config.frames.short_side != contract.short_side:
         raise ConfigError(f"frames.short_side: {name} takes pictures of {contract.short_side} pixels only")
     return resolve_persons(config, backbone)
-
-
-def _weights(config: Config) -> str:
-    """A name, or the full path of a file, which means the same on every worker."""
-    given, published = config.backbone.weights, backbones.PUBLISHED[config.backbone.name]
-    if given == "auto" and published:
-        return published[0]
-    if given in (*published, backbones.RANDOM):
-        return given
-    if Path(given).is_file():
-        return str(Path(given).resolve())
-    known = ", ".join(published) or "none are published"
-    raise ConfigError(
-        f"backbone.weights: {given!r} is neither a file nor one of the weights for {config.backbone.name} ({known}); "
-        f"{backbones.RANDOM} is for trying out"
-    )
 
 
 def _sampling(config: Config, backbone: Backbone, contract: Contract, rate: Fraction) -> Sampling:

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+from annotations.key_frames import exact_rate
 from detectors import persons, weights
 from detectors.backbones.contract import Backbone, Contract
 from detectors.persons.shots import CONTEXT
 from detectors.persons.trained_head import load_head
 from pipeline.config import ConfigError
-from pipeline.person_settings import PersonSettings
 from pipeline.settings import Config
 from stages.box_file import BoxFile, boxes_in, check_boxes
 from stages.decode import KeySampling
+from stages.names import check_known, named_weights
 from stages.persons import Around, Persons
 from stages.picture import Size
 from stages.track import Track
@@ -31,30 +32,15 @@ def resolve_persons(config: Config, backbone: Backbone) -> Config:
     if not _for_boxes(backbone) and backbone.head is None and config.persons.actions.weights is None:
         raise ConfigError(f"persons: {config.backbone.name} has no class scores for people; choose another backbone")
     detector = config.persons.detector
+    check_known("persons.detector.name", detector.name, persons.DETECTORS)
+    published = persons.PUBLISHED[detector.name]
+    named = named_weights("persons.detector.weights", detector.weights, (published,), detector.name)
     if detector.boxes is not None:
         check_boxes(Path(detector.boxes), config.persons.rate)
     boxes = None if detector.boxes is None else str(Path(detector.boxes).resolve())
-    detector = detector.model_copy(update={"weights": _weights(config.persons), "boxes": boxes})
+    detector = detector.model_copy(update={"weights": named, "boxes": boxes})
     check_head(config)
     return config.model_copy(update={"persons": config.persons.model_copy(update={"detector": detector})})
-
-
-def _weights(settings: PersonSettings) -> str:
-    """A name, or the full path of a file, which means the same on every worker."""
-    name, given = settings.detector.name, settings.detector.weights
-    if name not in persons.DETECTORS:
-        known = ", ".join(sorted(persons.DETECTORS))
-        raise ConfigError(f"persons.detector.name: unknown {name!r}; one of: {known}")
-    if given == "auto":
-        return persons.PUBLISHED[name]
-    if given in (persons.PUBLISHED[name], persons.RANDOM):
-        return given
-    if Path(given).is_file():
-        return str(Path(given).resolve())
-    raise ConfigError(
-        f"persons.detector.weights: {given!r} is neither a file nor {persons.PUBLISHED[name]}, the weights for {name}; "
-        f"{persons.RANDOM} is for trying out"
-    )
 
 
 def check_detector(config: Config) -> None:
@@ -71,7 +57,7 @@ def contract_for(config: Config, backbone: Backbone, rate: Fraction) -> Contract
     """How the backbone is run: one made for boxes on clips about the key frames, if people are looked for."""
     if not (config.persons.is_on and _for_boxes(backbone)):
         return backbone.contract
-    every = rate / _rate(config)
+    every = rate / exact_rate(config.persons.rate)
     if every.denominator != 1:
         raise ConfigError(
             f"persons.rate: {config.backbone.name} sees a clip about each key frame, so {config.frames.rate} frames a "
@@ -88,7 +74,7 @@ def key_sampling(config: Config) -> KeySampling | None:
     size = Size(
         wanted.short_side, "squash" if wanted.square else "keep", long_side=wanted.long_side, enlarge=wanted.square
     )
-    return KeySampling(_rate(config), size)
+    return KeySampling(exact_rate(config.persons.rate), size)
 
 
 def halo(config: Config, backbone: Backbone, contract: Contract, step_s: float) -> tuple[int, int]:
@@ -144,8 +130,7 @@ def detector_digests(config: Config) -> dict[str, str]:
     detector = config.persons.detector
     if not config.persons.is_on or detector.boxes is not None:
         return {}
-    name = detector.weights
-    return {"person_weights_hash": name if name == persons.RANDOM else weights.digest(name)}
+    return {"person_weights_hash": weights.digest(detector.weights)}
 
 
 def given_people(config: Config) -> Callable[[str], str] | None:
@@ -158,7 +143,3 @@ def given_people(config: Config) -> Callable[[str], str] | None:
 
 def _for_boxes(backbone: Backbone) -> bool:
     return hasattr(backbone, "roi_head")
-
-
-def _rate(config: Config) -> Fraction:
-    return Fraction(config.persons.rate).limit_denominator(1001)

@@ -51,8 +51,7 @@ class Features:
     def setup(self, threads: int | None = None) -> None:
         """Load the network, to run on that many CPU threads; raises WeightsError."""
         device = used_device(self.device)
-        path = None if self.weights == backbones.RANDOM else weights.resolve(self.weights)
-        network = backbones.load(self.backbone, path)
+        network = backbones.load(self.backbone, weights.resolve(self.weights))
         if self.persons is not None:
             self.persons.setup(network, device)
         self.inference = Inference(

@@ -13,7 +13,7 @@ from detectors.inference.prepared import Precision, Steps
 from detectors.persons.box_features import BoxFeatures
 from detectors.persons.contract import PeopleInPicture
 from detectors.persons.inference import PersonInference
-from detectors.persons.looks import looks
+from detectors.persons.looks import LENGTH, looks
 from detectors.persons.shots import ShotChanges
 from pipeline.records import FrameChunk, KeyFrames, PersonBoxes, Segment
 from stages.box_file import BoxFile
@@ -67,8 +67,7 @@ class Persons:
         if self.boxes is not None:
             self.boxes.setup()
             return
-        path = None if self.weights == persons.RANDOM else weights.resolve(self.weights)
-        network = persons.load(self.detector, path)
+        network = persons.load(self.detector, weights.resolve(self.weights))
         self.inference = PersonInference(network, device=device, precision=self.precision, min_score=self.min_score)
 
     def found_on(self, key_frames: KeyFrames, video: str) -> list[PeopleInPicture]:
@@ -143,7 +142,7 @@ class SegmentPeople:
         features = [features_NC for _, features_NC, _ in self._done]
         logits = [logits_NK for _, _, logits_NK in self._done if logits_NK is not None]
         no_features, no_logits = self.stage.box_features.of_nobody
-        no_looks = looks(np.zeros((1, 1, 3), np.uint8), np.zeros((0, 4), np.float32))
+        no_looks = np.zeros((0, LENGTH), np.float16)
         return PersonBoxes(
             video=self.segment.video.key,
             times_F=np.array([frame.time_s for frame in frames]),

@@ -11,8 +11,8 @@ import av
 import av.logging
 
 from pipeline.errors import VideoError
+from pipeline.opening import fingerprint, open_source
 from pipeline.records import Source, Video
-from pipeline.sources import fingerprint, open_source
 from stages.header import announced_s, frame_rate, guessed_s, shown_size, with_unread_fragments
 from stages.packets import PacketReader
 

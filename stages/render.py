@@ -13,8 +13,8 @@ from av.audio.resampler import AudioResampler
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from pipeline.errors import VideoError
+from pipeline.opening import open_source
 from pipeline.records import Video
-from pipeline.sources import open_source
 from stages.frames import FrameReader, Shown, reading
 from stages.picture import Picture, Size
 from stages.probe import UNREADABLE
@@ -40,15 +40,6 @@ class Rendered:
     sound: str  # copied, encoded, none
 
 
-@dataclass(frozen=True, slots=True)
-class _Shot:
-    """A frame and when it is shown, ticks after the start of the wanted span."""
-
-    start: int
-    stop: int
-    frame: Any
-
-
 def render(
     video: Video,
     out: Path,
@@ -69,33 +60,33 @@ def render(
     with ExitStack() as stack:
         reader = stack.enter_context(reading(video))
         tick, zero = reader.tick, round(Fraction(start_s) / reader.tick)
-        shots = _shots(reader, zero, None if stop_s is None else round(Fraction(stop_s) / tick))
-        shot = next(shots, None)
-        if shot is None:
+        frames = _frames(reader, zero, None if stop_s is None else round(Fraction(stop_s) / tick))
+        shown = next(frames, None)
+        if shown is None:
             raise VideoError(
                 "NoFrames", f"it shows nothing from {start_s:g} s on; it ends at {reader.end_s or 0:.1f} s"
             )
         options = _MUXER[container]
         target = stack.enter_context(av.open(str(out.absolute()), "w", format=container, container_options=options))
-        pictures = _Pictures(reader, size, below, target)
+        pictures = _PaintedPictures(reader, size, below, target)
         sound = stack.enter_context(_sound(reader, target, zero * tick, stop_s))
-        frames, end = 0, 0
-        while shot is not None:
-            time_s = float((zero + shot.start) * tick)
+        count, end = 0, 0
+        while shown is not None:
+            time_s = float((zero + shown.start) * tick)
             if sound is not None:
-                sound.write_until(shot.start * tick)
-            target.mux(pictures.encode(shot, paint, time_s))
+                sound.write_until(shown.start * tick)
+            target.mux(pictures.encode(shown, paint, time_s))
             if progress is not None:
                 progress(time_s)
-            frames, end, shot = frames + 1, shot.stop, next(shots, None)
+            count, end, shown = count + 1, shown.stop, next(frames, None)
         target.mux(pictures.stream.encode(None))
         if sound is not None:
             sound.write_until(None)
-        return Rendered(frames, float(end * tick), "none" if sound is None else sound.how)
+        return Rendered(count, float(end * tick), "none" if sound is None else sound.how)
 
 
-def _shots(reader: FrameReader, zero: int, stop: int | None) -> Iterator[_Shot]:
-    """Frames on screen within a span of ticks, each up to the next; the last one as long as it says itself."""
+def _frames(reader: FrameReader, zero: int, stop: int | None) -> Iterator[Shown]:
+    """On screen within a span, ticks after its start, each up to the next; the last one as long as it says itself."""
     current: Shown | None = None
     for shown in reader.frames_from(zero):
         if current is not None:
@@ -107,12 +98,12 @@ def _shots(reader: FrameReader, zero: int, stop: int | None) -> Iterator[_Shot]:
         yield _cut(current, current.stop, zero, stop)
 
 
-def _cut(shown: Shown, until: int, zero: int, stop: int | None) -> _Shot:
+def _cut(shown: Shown, until: int, zero: int, stop: int | None) -> Shown:
     until = until if stop is None else min(until, stop)
-    return _Shot(max(shown.start, zero) - zero, until - zero, shown.frame)
+    return Shown(max(shown.start, zero) - zero, until - zero, shown.frame)
 
 
-class _Pictures:
+class _PaintedPictures:
     """Decoded frames, drawn on and encoded, in the colours and times of the video."""
 
     def __init__(self, reader: FrameReader, size: Size, below: int, target: Any) -> None:
@@ -130,15 +121,15 @@ class _Pictures:
         context.colorspace = source.colorspace if self.matrix else _UNKNOWN_MATRIX
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
 
-    def encode(self, shot: _Shot, paint: Paint, time_s: float) -> Any:
+    def encode(self, shown: Shown, paint: Paint, time_s: float) -> Any:
         """Packets that this picture brings out."""
-        self.pixels_HW3[: self.picture.height] = self.picture(shot.frame)
+        self.pixels_HW3[: self.picture.height] = self.picture(shown.frame)
         paint(self.pixels_HW3, time_s)
         pixels = av.VideoFrame.from_numpy_buffer(self.pixels_HW3, format="rgb24")
         frame = self.reformatter.reformat(
             pixels, format="yuv420p", dst_colorspace=self.matrix, dst_color_range=ColorRange.MPEG, threads=1
         )
-        frame.pts, frame.duration, frame.time_base = shot.start, shot.stop - shot.start, self.tick
+        frame.pts, frame.duration, frame.time_base = shown.start, shown.stop - shown.start, self.tick
         return self.stream.encode(frame)
 
 

@@ -76,7 +76,7 @@ class Track:
         """Of the boxes on tracks."""
         start = 0
         for block in blocks:
-            kept = _shown(block, lost)
+            kept = block.rows_outside(lost)
             numbers = numbers_N[start : start + len(kept)]
             start += len(kept)
             tracked = kept[numbers >= 0]
@@ -94,15 +94,6 @@ class Track:
         if not self.single_label or self.head is not None:
             return independent_classes(pieces, smooth_s=actions.smooth_s, min_score=lowest)
         return own_classes(pieces, **actions.own_classes.model_dump(), smooth_s=actions.smooth_s, min_score=lowest)
-
-
-def _shown(block: PersonBoxes, lost: Sequence[Span]) -> np.ndarray:
-    """Rows of boxes on key frames that are not lost."""
-    times_N = block.times_F[block.frame_N]
-    is_lost_N = np.zeros(len(block), bool)
-    for start_s, stop_s in lost:
-        is_lost_N |= (times_N >= start_s) & (times_N < stop_s)
-    return np.flatnonzero(~is_lost_N)
 
 
 class _Found(NamedTuple):
@@ -125,7 +116,7 @@ def _joined(blocks: Iterable[PersonBoxes], lost: Sequence[Span]) -> _Found:
     parts: list[_Found] = []
     frames = 0
     for block in blocks:
-        rows = _shown(block, lost)
+        rows = block.rows_outside(lost)
         part = (block.frame_N[rows] + frames, block.boxes_N4[rows], block.scores_N[rows], block.looks_NL[rows])
         parts.append(_Found(block.times_F, *part, block.cuts_M))
         frames += len(block.times_F)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from detectors import backbones, weights
+from detectors import weights
 from detectors.persons.trained_head import TrainedHead, load_head
 from pipeline.config import ConfigError, explanations
 from pipeline.settings import Config
@@ -52,8 +52,7 @@ def completed_by_head(config: Config, head: TrainedHead | None) -> Config:
 def check_head(config: Config) -> None:
     """Raises ConfigError unless the weights of a resolved config are those that its head's features came from."""
     head = head_of(config)
-    given = config.backbone.weights
-    digest = given if given == backbones.RANDOM else weights.digest(given)
+    digest = weights.digest(config.backbone.weights)
     if head is not None and digest != head.features.backbone_digest:
         raise ConfigError(
             f"backbone.weights: the head was trained on features of weights with sha256 "

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from detectors import weights
 from pipeline import detect, load_config, open_results
 from pipeline.config import ConfigError
+from pipeline.errors import InputError
 from pipeline.results import ResultsFolder
-from pipeline.sources import InputError
 from stages.compose import Clip, compose
 
 SMALL = ("frames.rate=12.5", "frames.short_side=64", "backbone.precision=float32", "localizer.nms.min_score=0")
@@ -104,7 +104,7 @@ def test_notebook_shows_counts_and_actions(tmp_path: Path) -> None:
     page = Cells(open_results(folder)._repr_html_())
     assert "script" not in page.tags and "table" in page.tags
     assert ": 1 ok (0:08); 1 people, 1 tubes" in page.texts
-    assert page.texts[-4:] == ["run", "3", "0:01", "0.50"]
+    assert page.texts[-4:] == ["run", "3", "0:02", "0.50"]
 
 
 def test_notebook_shows_a_run_that_finished_nothing(tmp_path: Path) -> None:

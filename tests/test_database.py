@@ -10,8 +10,8 @@ from duckdb import DuckDBPyRelation
 
 from pipeline.compact import compact
 from pipeline.database import connect, query
+from pipeline.errors import InputError
 from pipeline.results import ResultsFolder
-from pipeline.sources import InputError
 from pipeline.tables import TABLES
 
 ROOT = Path(__file__).parents[1]

@@ -16,8 +16,8 @@ from recordings import number_in, record
 
 from pipeline.errors import VideoError
 from pipeline.finish import merged
-from pipeline.plan import segments_of
 from pipeline.records import DecodeReport, Segment, Source, Video
+from pipeline.segments import segments_of
 from stages.decode import Decode, Sampling
 from stages.picture import Size
 from stages.probe import Probe

@@ -25,9 +25,9 @@ from detectors.temporal.trained import load_trained
 from pipeline.config import load_config
 from pipeline.contracts import FeatureStages
 from pipeline.extract import Extracted, extract
-from pipeline.plan import segments_of
 from pipeline.progress import Progress
 from pipeline.records import Source, Video
+from pipeline.segments import segments_of
 from pipeline.settings import Config
 from run import app
 from stages.build import build_feature_stages, resolve_features

@@ -20,7 +20,7 @@ from reports.overlay_people import MovingBoxes
 from reports.overlay_places import CALM_S, HIDDEN, Places
 from reports.overlay_rows import Action, Found, find_part, read_found
 from reports.overlay_tiles import Tile, outline, shortened, tag, text_width, track_colour
-from reports.timeline_strip import TimelineStrip, clock, span_colour
+from reports.timeline_strip import TimelineStrip, span_colour
 
 VIDEO = Video("a.mp4", "/v/a.mp4", "f", 10.0, None, Fraction(25), 640, 360, "h264", 0, Fraction(0))
 BOX = (0.25, 0.25, 0.5, 0.75)
@@ -314,10 +314,6 @@ def test_best_labels_have_lanes_in_order_of_time_and_the_strip_stays_small() -> 
 def test_video_without_actions_or_length_has_a_strip(actions: list[Action], stop_s: float) -> None:
     lanes = TimelineStrip(actions, width=320, picture_height=240, start_s=0.0, stop_s=stop_s)
     assert not lanes.lanes and drawn(lanes, 0.0).max() > 200
-
-
-def test_clock() -> None:
-    assert [clock(0), clock(59.99), clock(3661.4), clock(61.25, tenths=True)] == ["0:00", "0:59", "1:01:01", "1:01.2"]
 
 
 # All of it

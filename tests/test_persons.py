@@ -18,8 +18,8 @@ from detectors.backbones.slowfast import SlowFastDetection
 from detectors.persons.box_features import BoxFeatures
 from pipeline.config import ConfigError, load_config
 from pipeline.contracts import FeatureStages
-from pipeline.plan import segments_of
 from pipeline.records import DecodeReport, FrameChunk, KeyFrames, PersonBoxes, Segment, Source, Video
+from pipeline.segments import segments_of
 from stages.build import build_feature_stages
 from stages.decode import Decode, Sampling
 from stages.persons import Around

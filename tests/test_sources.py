@@ -15,8 +15,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from pipeline.errors import InputError
+from pipeline.opening import fingerprint, open_source
 from pipeline.records import Source
-from pipeline.sources import InputError, fingerprint, list_sources, open_source
+from pipeline.sources import list_sources
 
 ROOT = Path(__file__).parents[1]
 

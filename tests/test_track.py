@@ -89,6 +89,13 @@ def test_a_cut_in_mid_track_ends_the_person_and_the_tube() -> None:
     assert tubes(found) == [(0, WAVES, 0.0, 4.5), (1, WAVES, 4.6, 9.5)]
 
 
+def test_rows_outside_spans_are_of_key_frames_before_their_start_or_from_their_end_on() -> None:
+    one = block({1.0: [(LEFT, None)], 2.0: [(LEFT, None)], 3.0: [(LEFT, None), (RIGHT, None)]})
+    assert one.rows_outside([(2.0, 3.0)]).tolist() == [0, 2, 3]
+    assert one.rows_outside([(0.0, 1.5), (3.0, 4.0)]).tolist() == [1]
+    assert one.rows_outside([]).tolist() == [0, 1, 2, 3]
+
+
 def test_key_frames_in_a_lost_span_do_not_count() -> None:
     found = track(block({float(k): [(LEFT, WAVES)] for k in range(12)}), lost=[(4.0, 8.5)])
     assert found.tracks.times_N.tolist() == [0, 1, 2, 3, 9, 10, 11]

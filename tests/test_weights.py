@@ -239,6 +239,10 @@ def test_a_path_resolves_to_itself_and_is_hashed(tmp_path: Path) -> None:
     assert digest("i3d_kinetics400") == WEIGHTS["i3d_kinetics400"].sha256
 
 
+def test_random_weights_are_in_no_file_and_their_name_tells_all_of_them() -> None:
+    assert resolve(weights.RANDOM) is None and digest(weights.RANDOM) == weights.RANDOM
+
+
 def test_module_imports_where_nothing_for_the_network_is_installed() -> None:
     code = (
         "import sys; sys.modules.update(dict.fromkeys(('pypi_simple', 'platformdirs', 'requests')));"

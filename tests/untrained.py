@@ -8,8 +8,9 @@ import torch
 from detectors import backbones
 from detectors.temporal.networks import NETWORKS
 from detectors.temporal.trained import Trained, TrainedOn, save_trained
+from detectors.weights import digest
 from pipeline.settings import Config
-from stages.build import backbone_digest, build_feature_stages, resolve_features
+from stages.build import build_feature_stages, resolve_features
 from training.design import design_of
 
 CLASS_NAMES = ("one", "two")
@@ -32,7 +33,7 @@ def untrained(config: Config, path: Path) -> Path:
         features=TrainedOn(
             step_s=stages.step_s,
             channels=channels,
-            backbone_digest=backbone_digest(config),
+            backbone_digest=digest(config.backbone.weights),
             frames=config.frames.model_dump(mode="json"),
             backbone=config.backbone.model_dump(mode="json"),
         ),

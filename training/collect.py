@@ -72,16 +72,13 @@ def collect(
     return splits
 
 
-def usable(extracted: Mapping[str, Extracted]) -> tuple[dict[str, VideoFeatures], list[str]]:
-    """Features by annotated name, and a line for each video that has none."""
-    features, notices = {}, []
-    for name, one in extracted.items():
-        if one.features is None:
-            reasons = "; ".join(f"{failure.error_class}: {failure.message}" for failure in one.failures[:1])
-            notices.append(f"{one.source.key} is left out: {reasons or 'no features came of it'}")
-        else:
-            features[name] = VideoFeatures(one.features.blocks, one.features.end_s, one.features.lost, one.source)
-    return features, notices
+def usable(extracted: Mapping[str, Extracted]) -> dict[str, VideoFeatures]:
+    """Those that have features, by annotated name."""
+    return {
+        name: VideoFeatures(one.features.blocks, one.features.end_s, one.features.lost, one.source)
+        for name, one in extracted.items()
+        if one.features is not None
+    }
 
 
 def named(names: Sequence[str]) -> str:

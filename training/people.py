@@ -159,11 +159,8 @@ def people_in(
 
 
 def _keys_and_features(block: PersonBoxes, lost: Sequence[Span], rate: float) -> tuple[np.ndarray, np.ndarray]:
-    times_N = block.times_F[block.frame_N]
-    is_shown_N = np.ones(len(block), bool)
-    for start_s, stop_s in lost:
-        is_shown_N &= (times_N < start_s) | (times_N >= stop_s)
-    return _keys(times_N, block.boxes_N4, rate)[is_shown_N], block.features_NC[is_shown_N]
+    rows = block.rows_outside(lost)
+    return _keys(block.times_F[block.frame_N[rows]], block.boxes_N4[rows], rate), block.features_NC[rows]
 
 
 def _keys(times_N: np.ndarray, boxes_N4: np.ndarray, rate: float) -> np.ndarray:

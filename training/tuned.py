@@ -43,8 +43,7 @@ class Finetuned:
 def tune(config: Config, splits: Splits, place: Place, stages: FeatureStages, *, device: str, told: Told) -> EndToEnd:
     """Go on from the detector at its place, by the resolved config that it was trained with. Raises StopRun."""
     trained = load_trained(place.model)
-    name, given = config.backbone.name, config.backbone.weights
-    backbone = backbones.load(name, None if given == backbones.RANDOM else weights.resolve(given))
+    backbone = backbones.load(config.backbone.name, weights.resolve(config.backbone.weights))
     lessons = [lesson_of(video) for video in splits.training]
     videos = [_probed(stages, video) for video in splits.training]
     return run_finetuning(

@@ -11,7 +11,6 @@ from detectors.backbones import torchvision_video
 from detectors.backbones.contract import Backbone
 from detectors.backbones.i3d import I3D
 from detectors.backbones.slowfast import DESIGNS, SlowFast, SlowFastDetection
-from detectors.random_weights import RANDOM as RANDOM
 from detectors.random_weights import made_the_same
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {

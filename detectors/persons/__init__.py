@@ -9,7 +9,6 @@ import torch
 from detectors.persons import torchvision_detectors
 from detectors.persons.contract import PersonDetector
 from detectors.persons.ssdlite_person import SsdLitePerson
-from detectors.random_weights import RANDOM as RANDOM
 from detectors.random_weights import made_the_same
 
 DETECTORS: dict[str, Callable[[], PersonDetector]] = {

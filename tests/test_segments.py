@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.plan import segments_of
 from pipeline.records import Segment, Video
+from pipeline.segments import segments_of
 
 STRIDE = 8
 
