@@ -1,10 +1,12 @@
 """The main job from end to end: sources in, tables out. The stages are handed in, since the pipeline knows no model."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.compact import split
+from pipeline.config import ConfigError
 from pipeline.contracts import Stages
 from pipeline.engines import Engine, work
 from pipeline.feature_cache import FeatureCache
@@ -15,6 +17,8 @@ from pipeline.records import Source
 from pipeline.results import ResultsFolder, part_name
 from pipeline.selection import select
 from pipeline.settings import Config
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # pathlib makes one slash of two
 
 StageMaker = Callable[[Config, ResultsFolder, str], Stages]
 
@@ -31,6 +35,8 @@ def detect(
     retry_failed: bool = False,
 ) -> Tally:
     """Find actions in every source that is not committed yet. Raises ConfigError before, StopRun while working."""
+    if _ADDRESS.match(str(out)):
+        raise ConfigError(f"--out: {out}: tables are written to a folder, not to a store; give a path")
     run_id = time.strftime("%Y%m%dT%H%M%S")
     results = ResultsFolder(out)
     stages = make_stages(config, results, run_id)

@@ -111,6 +111,14 @@ def test_missing_or_empty_input_is_one_line_and_exit_code_2(tmp_path: Path, comm
     assert not (tmp_path / "out").exists()
 
 
+def test_results_go_to_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "a.mp4", seconds=1)
+    result = call("detect", "a.mp4", "--out", "s3://bucket/out", "--set", "backbone.weights=random")
+    assert result.exit_code == 2 and "tables are written to a folder, not to a store" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
 def test_script_gives_its_exit_code_to_the_shell_without_a_stack_trace(tmp_path: Path) -> None:
     command = [sys.executable, "run.py", "detect", "no-such.mp4", "--out", str(tmp_path / "out")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

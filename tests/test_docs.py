@@ -136,7 +136,7 @@ def test_every_block_is_run_or_plain_text(page: Path) -> None:
     assert [(block.line, block.language) for block in blocks(page) if block.language not in known] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
         if target.startswith("http"):
