@@ -1,4 +1,4 @@
-"""The command line of untrimmed."""
+"""Find actions in long video: files in, tables out."""
 
 import os
 import sys
@@ -11,12 +11,16 @@ from commands.backbones import backbones
 from commands.bench import bench
 from commands.cache import cache_clear, cache_list
 from commands.check_annotations import annotations_check
+from commands.compact import compact
 from commands.demo import demo
 from commands.detect import detect
 from commands.evaluate import evaluate
 from commands.export import export
 from commands.plan import plan
+from commands.query import query
 from commands.render import render
+from commands.report import report
+from commands.settings import settings
 from commands.train import train
 from commands.weights import weights_fetch, weights_list
 
@@ -26,10 +30,14 @@ app.command()(plan)
 app.command()(train)
 app.command()(evaluate)
 app.command()(export)
+app.command()(report)
+app.command()(query)
+app.command()(compact)
 app.command()(render)
 app.command()(demo)
 app.command()(bench)
 app.command()(backbones)
+app.command()(settings)
 
 weights_app = typer.Typer(no_args_is_help=True, help="Weights and sample videos that others publish.")
 weights_app.command("list")(weights_list)

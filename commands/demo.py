@@ -9,12 +9,14 @@ from commands.detect import exit_code, run_detection
 from commands.fetching import fetch
 from commands.options import ConfigName, Engine, Out, Where, read_config, read_sources
 from commands.plain_errors import plain_errors
+from commands.report import make_report
+from pipeline import DEFAULT_CONFIG
 
 OUT = Path("out/demo")
 
 
-def demo(out: Out = OUT, config: ConfigName = "kinetics400", engine: Where = Engine.ray) -> None:
-    """Fetch real samples, join them into one untrimmed recording, find the actions in it."""
+def demo(out: Out = OUT, config: ConfigName = DEFAULT_CONFIG, engine: Where = Engine.ray) -> None:
+    """Fetch real samples, join them into one untrimmed recording, find the actions in it, and show them on a page."""
     from reports.terminal import found_actions, next_steps
 
     with plain_errors():
@@ -23,6 +25,8 @@ def demo(out: Out = OUT, config: ConfigName = "kinetics400", engine: Where = Eng
         tally = run_detection(sources, settings, out, engine=engine, retry_failed=True)
         console.print(found_actions(out))
         console.print(next_steps(out), highlight=False, soft_wrap=True)
+        console.print()
+        make_report(out)
     raise typer.Exit(exit_code(tally))
 
 
