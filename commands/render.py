@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from pipeline.records import Video
-    from reports.overlay_rows import Found
+    from reports.overlay.rows import Found
     from stages.render import Rendered
 
 
@@ -64,7 +64,7 @@ def _probe(given: str) -> "Video":
 
 def _found(results: Path, video: "Video", min_score: float) -> "Found":
     """Raises AnnotationError."""
-    from reports.overlay_rows import find_part, read_found
+    from reports.overlay.rows import find_part, read_found
 
     part, row = find_part(results, video)
     if row["status"] != "ok":
@@ -81,7 +81,7 @@ def _render(
     from annotations.files import replacing
     from pipeline.errors import InputError, VideoError
     from pipeline.opening import local_path
-    from reports.overlay import Overlay
+    from reports.overlay.overlay import Overlay
     from stages.picture import Size
     from stages.render import FORMATS
     from stages.render import render as write

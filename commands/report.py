@@ -12,7 +12,7 @@ from commands.plain_errors import plain_errors
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from reports.report import Written
+    from reports.page.report import Written
 
 
 def report(
@@ -28,8 +28,8 @@ def report(
 
 def make_report(results: Path, out: Path | None = None, *, min_score: float = 0.0, has_pictures: bool = True) -> None:
     """Write it and say where it is. Raises InputError and AnnotationError."""
-    from reports.report import write_report
-    from reports.report_text import size
+    from reports.page.report import write_report
+    from reports.page.text import size
 
     out = out or results / "report.html"
     with _bar() as bars:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from pipeline.clock import clock
-from reports.overlay_tiles import track_colour
+from reports.overlay.tiles import track_colour
 
 MOST_LANES = 16  # of labels, and of people
 _ACTION = "#2f7fb5"

@@ -11,7 +11,7 @@ from recordings import record
 from report_browser import EVIL, LONG, PAINTED, Open, Seen
 from report_folders import action, commit_video, many_actions, person, tube
 
-from reports.report import write_report
+from reports.page.report import write_report
 
 
 @pytest.fixture(scope="module")

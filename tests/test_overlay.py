@@ -15,12 +15,12 @@ from PIL import Image
 from annotations.errors import AnnotationError
 from pipeline.records import Video
 from pipeline.tables import TABLES, table_of, write_part
-from reports.overlay import Overlay
-from reports.overlay_people import MovingBoxes
-from reports.overlay_places import CALM_S, HIDDEN, Places
-from reports.overlay_rows import Action, Found, find_part, read_found
-from reports.overlay_tiles import Tile, outline, shortened, tag, text_width, track_colour
-from reports.timeline_strip import TimelineStrip, span_colour
+from reports.overlay.overlay import Overlay
+from reports.overlay.people import MovingBoxes
+from reports.overlay.places import CALM_S, HIDDEN, Places
+from reports.overlay.rows import Action, Found, find_part, read_found
+from reports.overlay.strip import TimelineStrip, span_colour
+from reports.overlay.tiles import Tile, outline, shortened, tag, text_width, track_colour
 
 VIDEO = Video("a.mp4", "/v/a.mp4", "f", 10.0, None, Fraction(25), 640, 360, "h264", 0, Fraction(0))
 BOX = (0.25, 0.25, 0.5, 0.75)

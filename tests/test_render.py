@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline.errors import VideoError
 from pipeline.sources import list_sources
-from reports.overlay_tiles import track_colour
+from reports.overlay.tiles import track_colour
 from run import app
 from stages.picture import Size
 from stages.probe import Probe

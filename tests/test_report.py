@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from annotations.errors import AnnotationError
 from pipeline.opening import fingerprint
-from reports import report
-from reports.report import write_report
-from reports.report_pictures import Taken
-from reports.report_rows import read_rows
-from reports.report_text import clock, length, read_about, runs, size, troubles
+from reports.page import report
+from reports.page.pictures import Taken
+from reports.page.report import write_report
+from reports.page.rows import read_rows
+from reports.page.text import clock, length, read_about, runs, size, troubles
 from run import app
 
 EVIL = "</script><img src=x onerror=alert(1)>&\"'<!--"

@@ -6,7 +6,7 @@ import pytest
 from report_browser import EVIL, PAINTED, Open, Seen, until
 from report_folders import commit_video, many_actions
 
-from reports.report import write_report
+from reports.page.report import write_report
 
 pytest_plugins = ("report_fixtures",)
 pytestmark = pytest.mark.browser

@@ -13,9 +13,9 @@ from PIL import Image
 from recordings import number_in, record
 
 from pipeline.opening import fingerprint
-from reports import report_pictures
-from reports.report_pictures import CHANGED, FOLDER, UNREADABLE, Taken, _Taker, candidates, take_pictures
-from reports.report_stores import unreachable
+from reports.page import pictures
+from reports.page.pictures import CHANGED, FOLDER, UNREADABLE, Taken, _Taker, candidates, take_pictures
+from reports.page.stores import unreachable
 
 TIMES_S = [1.0, 0.2, 3.0]
 
@@ -52,7 +52,7 @@ def test_kept_pictures_need_no_decoding_and_no_file(
     tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = take(tmp_path, row(video), [*TIMES_S, 77.0])
-    monkeypatch.setattr(report_pictures, "snapshots", None)  # would fail if it were called
+    monkeypatch.setattr(pictures, "snapshots", None)  # would fail if it were called
     assert take(tmp_path, row(video), [*TIMES_S, 77.0]) == first
     assert shown(take(tmp_path, row(video), [0.2])) == {0.2: 5}
     gone = row(video, uri=str(video))
@@ -131,7 +131,7 @@ def test_store_that_refuses_or_never_answers_is_given_up_after_a_while(monkeypat
         def get_file_info(self, path: str) -> None:
             """It is asked, and answers."""
 
-    monkeypatch.setattr("reports.report_stores.filesystem", filesystem)
+    monkeypatch.setattr("reports.page.stores.filesystem", filesystem)
     began = time.monotonic()
     uris = ["there://a/1", "there://a/2", "silent://b/1", "refused://c/1", "/local/1"]
     assert unreachable(uris, patience_s=0.2) == {"silent://b/1", "refused://c/1"}

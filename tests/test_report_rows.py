@@ -7,9 +7,9 @@ import pytest
 from report_folders import action, commit_video, many_actions, person, tube
 
 from pipeline.sources import InputError
-from reports.report_boxes import chosen_boxes
-from reports.report_instants import MOST_A_VIDEO, wanted_instants
-from reports.report_rows import NOBODY, of_video, read_rows
+from reports.page.boxes import chosen_boxes
+from reports.page.instants import MOST_A_VIDEO, wanted_instants
+from reports.page.rows import NOBODY, of_video, read_rows
 
 BOX = (0.1, 0.2, 0.3, 0.8)
 

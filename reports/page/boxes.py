@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reports.report_rows import ReportRows, of_video
+from reports.page.rows import ReportRows, of_video
 
 
 def chosen_boxes(rows: ReportRows, number: int, instants_s: np.ndarray, most: int) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from reports.overlay_people import MovingBoxes, Present
-from reports.overlay_places import HIDDEN, Places
-from reports.overlay_rows import Found
-from reports.overlay_tiles import Tile, font_size, outline, tag, track_colour
-from reports.timeline_strip import TimelineStrip
+from reports.overlay.people import MovingBoxes, Present
+from reports.overlay.places import HIDDEN, Places
+from reports.overlay.rows import Found
+from reports.overlay.strip import TimelineStrip
+from reports.overlay.tiles import Tile, font_size, outline, tag, track_colour
 
 MOST_LABELS = 3
 _TAG_WIDTH, _MOST_TAG_WIDTH = 0.36, 0.7  # of the picture: what long labels get, and where that is too little

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.report_rows import NOBODY, ReportRows
+from reports.page.rows import NOBODY, ReportRows
 
 STATUSES = ("ok", "partial", "failed")
 MOST_LISTED, MOST_SPANS = 50, 12  # videos of a kind of failure, lost spans of a video; the tables have them all

@@ -19,7 +19,7 @@ from pipeline.opening import local_path
 from pipeline.records import Video
 from pipeline.results import part_name
 from pipeline.sources import list_sources
-from reports.report_stores import unreachable
+from reports.page.stores import unreachable
 from stages.picture import Size
 from stages.probe import Probe
 from stages.snapshots import snapshots

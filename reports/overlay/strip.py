@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pipeline.clock import clock
-from reports.overlay_rows import Action
-from reports.overlay_tiles import GREY, WHITE, Colour, Tile, font_size, shortened, text_width, write
+from reports.overlay.rows import Action
+from reports.overlay.tiles import GREY, WHITE, Colour, Tile, font_size, shortened, text_width, write
 
 MOST_LANES = 6
 MOST_HEIGHT = 0.4  # of the picture

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from reports.report_rows import ReportRows, of_video
+from reports.page.rows import ReportRows, of_video
 
 MOST_A_VIDEO = 150  # each costs a seek
 FIRST = 12  # of a video's best: each its middle, before any other picture

@@ -17,13 +17,13 @@ from markupsafe import Markup
 
 from annotations.files import replacing
 from pipeline.opening import local_path
-from reports import report_text
-from reports.report_data import detection_columns, overview, script_json, video_block
-from reports.report_instants import wanted_instants
-from reports.report_pictures import CHANGED, UNREADABLE, Pictures, Taken, candidates, take_pictures
-from reports.report_rows import NOBODY, ReportRows, read_rows
+from reports.page import text
+from reports.page.data import detection_columns, overview, script_json, video_block
+from reports.page.instants import wanted_instants
+from reports.page.pictures import CHANGED, UNREADABLE, Pictures, Taken, candidates, take_pictures
+from reports.page.rows import NOBODY, ReportRows, read_rows
 
-PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parent
 SCRIPTS = ("data", "text", "filters", "labels", "lanes", "people", "timeline", "gallery", "detail", "cards", "start")
 
 PICTURE_CHARACTERS = 7_500_000  # of base64, so that a page of a hundred videos stays below 10 MB
@@ -127,7 +127,7 @@ def _page(
     templates = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    templates.filters["counted"] = report_text.counted
+    templates.filters["counted"] = text.counted
     template = templates.get_template("report.html.jinja")
     yield from template.generate(
         name=results.absolute().name,
@@ -135,9 +135,9 @@ def _page(
         style=style,
         script=script,
         written=datetime.now().strftime("%-d %b %Y, %H:%M"),
-        runs=report_text.runs(rows, report_text.read_about(results)),
-        troubles=report_text.troubles(rows),
-        statuses=report_text.statuses(rows.videos),
+        runs=text.runs(rows, text.read_about(results)),
+        troubles=text.troubles(rows),
+        statuses=text.statuses(rows.videos),
         **_totals(rows, min_score),
         overview=overview(rows, hrefs),
         columns=detection_columns(rows),
@@ -151,7 +151,7 @@ def _totals(rows: ReportRows, min_score: float) -> dict[str, Any]:
     step = 0.001 if top <= 0.1 else 0.01
     return {
         "videos": len(rows.videos),
-        "length": report_text.length(sum(row["duration_s"] or 0.0 for row in rows.videos)),
+        "length": text.length(sum(row["duration_s"] or 0.0 for row in rows.videos)),
         "actions": int((found.track_N == NOBODY).sum()),
         "people_actions": int((found.track_N != NOBODY).sum()),
         "labels": len(rows.labels),
@@ -169,7 +169,7 @@ def _script() -> str:
 
 def _policy(style: str, script: str) -> str:
     """What a browser lets the page do: run this very script, show pictures in it, play local files; no network."""
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    hashes = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in (style, script)]
     return (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
         "img-src data:; media-src 'self' file:; base-uri 'none'; form-action 'none'"

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from reports.overlay_tiles import track_colour
-from reports.report_boxes import chosen_boxes
-from reports.report_pictures import Pictures
-from reports.report_rows import ReportRows, of_video
+from reports.overlay.tiles import track_colour
+from reports.page.boxes import chosen_boxes
+from reports.page.pictures import Pictures
+from reports.page.rows import ReportRows, of_video
 
 SCORE_PARTS = 10_000  # scores are whole numbers of these parts, cut off so that none passes a threshold it is below
 MOST_BOXES = 60_000  # in all; a megabyte

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.database import connect
 from pipeline.errors import InputError
-from reports.overlay_people import MOST_PERIODS, USUAL_PERIOD_S
+from reports.overlay.people import MOST_PERIODS, USUAL_PERIOD_S
 
 NOBODY = -1  # the track of what is no person's
 _TRIES = 3  # a run that does a video anew takes parts away while they are read

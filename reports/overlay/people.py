@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.overlay_rows import People
+from reports.overlay.rows import People
 
 USUAL_PERIOD_S = 1.0
 MOST_PERIODS = 2.5  # between two key boxes that are joined: a detector may miss one key frame
