@@ -15,13 +15,11 @@ def compact(results: Annotated[Path, typer.Argument(help="Folder of the tables t
     from rich.progress import Progress
 
     from pipeline.compact import compact as join
-    from pipeline.errors import InputError
-    from pipeline.parts import is_results_folder
+    from pipeline.parts import finished_parts
     from pipeline.results import ResultsFolder
 
     with plain_errors():
-        if not is_results_folder(results):
-            raise InputError(f"{results}: is no results folder: it needs videos/*.parquet; give a run's --out")
+        finished_parts(results)  # a folder without tables is not locked, but refused
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
             task = bars.add_task("compact", total=None)
             before, after = join(

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.errors import InputError
-from pipeline.parts import committed_parts, is_results_folder, parts_of, states
+from pipeline.parts import finished_parts, parts_of, states
 from pipeline.tables import TABLES
 
 _TRIES = 8
@@ -19,37 +19,43 @@ Answer = TypeVar("Answer")
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory with a view for each table, as of now; empty where a run wrote none. Raises InputError.
 
-    Rows are read from the parts when they are asked for; `query` is for folders that a run is writing to.
+    Rows are read from the parts when they are asked for; `undisturbed` is for folders that a run is writing to.
     """
-    return _views(folder, _commits(folder))
+    return _views(folder, finished_parts(folder))
 
 
-def query(folder: Path, sql: str, use: Callable[[duckdb.DuckDBPyRelation], Answer]) -> Answer:
-    """What `use` makes of the rows of the last statement; called anew where a run replaced parts meanwhile.
-
-    Raises InputError for SQL that DuckDB refuses, with its reasons.
-    """
+def undisturbed(folder: Path, use: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+    """What `use` makes of such a database; called anew where a run replaced parts meanwhile. Raises InputError."""
     for is_last in (*[False] * (_TRIES - 1), True):
-        commits = _commits(folder)
+        commits = finished_parts(folder)
         before = states(commits)
         try:
-            rows = _views(folder, commits).sql(sql)
-            if rows is None:
-                raise InputError(f"{sql!r} asks for nothing: give a query, such as 'from segments'")
-            answer = use(rows)
-        except duckdb.Error as error:
+            answer = use(_views(folder, commits))
+        except (duckdb.Error, pa.ArrowException, OSError):
             if is_last or (states(commits) == before and None not in before):
-                raise InputError("\n".join(line for line in str(error).splitlines() if line.strip())) from None
+                raise
         else:
             if is_last or states(commits) == before:
                 return answer
     raise AssertionError("unreachable")
 
 
-def _commits(folder: Path) -> list[Path]:
-    if not is_results_folder(folder):
-        raise InputError(f"{folder}: is no results folder: it needs videos/*.parquet; give a run's --out")
-    return committed_parts(folder)
+def query(folder: Path, sql: str, use: Callable[[duckdb.DuckDBPyRelation], Answer]) -> Answer:
+    """What `use` makes of the rows of the last statement, undisturbed.
+
+    Raises InputError for SQL that DuckDB refuses, with its reasons.
+    """
+
+    def ask(database: duckdb.DuckDBPyConnection) -> Answer:
+        rows = database.sql(sql)
+        if rows is None:
+            raise InputError(f"{sql!r} asks for nothing: give a query, such as 'from segments'")
+        return use(rows)
+
+    try:
+        return undisturbed(folder, ask)
+    except duckdb.Error as error:
+        raise InputError("\n".join(line for line in str(error).splitlines() if line.strip())) from None
 
 
 def _views(folder: Path, commits: list[Path]) -> duckdb.DuckDBPyConnection:

@@ -12,12 +12,21 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.errors import InputError
+
 _COMPACT = re.compile(r"compact-[0-9a-f]{16}")  # a video's own part ends in twelve
 _HELD = b"parts"
 
 
 def is_results_folder(folder: Path) -> bool:
     return (folder / "segments").is_dir() or any((folder / "videos").glob("*.parquet"))
+
+
+def finished_parts(folder: Path) -> list[Path]:
+    """The same as `committed_parts` for a folder that is to be read. Raises InputError where it holds no tables."""
+    if not is_results_folder(folder):
+        raise InputError(f"{folder}: is no results folder: it needs videos/*.parquet; give a run's --out")
+    return committed_parts(folder)
 
 
 def committed_parts(folder: Path) -> list[Path]:

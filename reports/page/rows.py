@@ -12,12 +12,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from pipeline.database import connect
+from pipeline.database import undisturbed
 from pipeline.errors import InputError
 from reports.overlay.people import MOST_PERIODS, USUAL_PERIOD_S
 
 NOBODY = -1  # the track of what is no person's
-_TRIES = 3  # a run that does a video anew takes parts away while they are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +79,10 @@ def of_video(video_N: np.ndarray, number: int) -> slice:
 
 def read_rows(folder: Path, *, min_score: float = 0.0) -> ReportRows:
     """What is committed now; detections whose score reaches `min_score`. Raises InputError."""
-    error: Exception | None = None
-    for _ in range(_TRIES):
-        try:
-            return _read(connect(folder), min_score)
-        except (duckdb.Error, pa.ArrowException, OSError) as refused:
-            error = refused
-    reason = str(error).splitlines()[0]
+    try:
+        return undisturbed(folder, lambda database: _read(database, min_score))
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
     raise InputError(f"{folder}: cannot be read: {reason}; take that part away, then run its video again")
 
 
