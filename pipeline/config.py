@@ -48,12 +48,17 @@ def load_config(name: str = DEFAULT_CONFIG, overrides: Sequence[str] = ()) -> Co
         raise ConfigError("\n".join(explanations(error))) from None
 
 
+def ready_made() -> list[str]:
+    """The names of the configs in configs/, those of its folders with the folder."""
+    paths = CONFIG_FOLDER.rglob("*.yaml")
+    return sorted(path.relative_to(CONFIG_FOLDER).with_suffix("").as_posix() for path in paths)
+
+
 def _find(name: str) -> Path:
     for path in (Path(name), CONFIG_FOLDER / f"{name}.yaml"):
         if path.is_file():
             return path
-    ready = ", ".join(sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml")))
-    raise ConfigError(f"no config {name!r}: give a YAML file or one of: {ready}")
+    raise ConfigError(f"no config {name!r}: give a YAML file or one of: {', '.join(ready_made())}")
 
 
 def _read(path: Path) -> dict[str, Any]:

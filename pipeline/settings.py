@@ -41,6 +41,21 @@ class FrameSettings(Settings):
         return Sampled(self.rate, self.short_side, self.fit)
 
 
+class DesignSettings(Settings):
+    """How a backbone that leaves it open is built: those of the families; unset, it is as the network has it."""
+
+    image_network: str | None = Field(None, description="what it is built over: torchvision's by name, small or toy")
+    clip_frames: Annotated[int, Field(ge=2, le=1024)] | None = Field(None, description="frames of a clip")
+    short_side: Annotated[int, Field(ge=16, le=1024)] | None = Field(None, description="pixels, where layers fix them")
+    width: Annotated[int, Field(ge=1, le=4096)] | None = Field(None, description="channels of its own layers")
+    flow: str | None = Field(None, description="optical flow of two-stream networks: dis, raft_small or raft_large")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is set."""
+        return self.model_dump(exclude_none=True)
+
+
 class BackboneSettings(Settings):
     """The network that turns frames into features and class scores."""
 
@@ -53,6 +68,7 @@ class BackboneSettings(Settings):
     precision: Literal["auto", "fast", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 on a GPU, float32 on a CPU; fast: bfloat16 on a CPU with AMX too"
     )
+    design: DesignSettings = DesignSettings()
 
 
 class SegmentSettings(Settings):
@@ -151,5 +167,9 @@ class Config(Settings):
 
 
 def _hash(settings: dict[str, Any], weights_hash: str) -> str:
+    """Of a backbone's design what is set counts, so that settings to come leave older results as they are."""
+    backbone = dict(settings["backbone"])
+    design = {name: one for name, one in backbone.pop("design").items() if one is not None}
+    settings = settings | {"backbone": backbone | ({"design": design} if design else {})}
     text = json.dumps([settings, weights_hash], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -37,6 +37,7 @@ from stages.names import check_known, named_weights
 from stages.picture import Size
 from stages.probe import Probe
 from stages.trained import check_backbone, completed, trained_of
+from stages.trained_backbone import completed_by_backbone, trained_backbone_of
 from stages.trained_head import completed_by_head, head_of
 from stages.write import Write
 
@@ -44,7 +45,7 @@ from stages.write import Write
 def build_stages(config: Config, results: ResultsFolder, run_id: str) -> Stages:
     """Raises ConfigError where the config names something that does not exist or does not fit."""
     trained = trained_of(config)
-    config = completed_by_head(completed(config, trained), head_of(config))
+    config = _completed(config, trained)
     class_names = _class_names(config, trained)
     vision = build_feature_stages(config)
     config = vision.config
@@ -66,6 +67,7 @@ def build_stages(config: Config, results: ResultsFolder, run_id: str) -> Stages:
 
 def build_feature_stages(config: Config) -> FeatureStages:
     """Of any backbone, with class scores or without. Raises ConfigError."""
+    config = completed_by_backbone(config)
     backbone = _backbone(config)
     config = _resolved(config, backbone)
     rate = exact_rate(config.frames.sampled.rate)
@@ -79,6 +81,7 @@ def build_feature_stages(config: Config) -> FeatureStages:
         features=Features(
             backbone=config.backbone.name,
             weights=config.backbone.weights,
+            design=config.backbone.design.given,
             precision=config.backbone.precision,
             compile_mode=config.engine.compile,
             device=config.engine.device,
@@ -100,7 +103,7 @@ def resolve(config: Config) -> Config:
     Weights in a file of the user's are tried out here and now: workers would tell much later.
     """
     trained = trained_of(config)
-    config = completed_by_head(completed(config, trained), head_of(config))
+    config = _completed(config, trained)
     _class_names(config, trained)
     return resolve_features(config)
 
@@ -115,11 +118,12 @@ def needed_weights(config: Config) -> dict[str, str]:
 
 def resolve_features(config: Config) -> Config:
     """The same for what determines features."""
+    config = completed_by_backbone(config)
     config = _resolved(config, _backbone(config))
     path = Path(config.backbone.weights)
     if path.is_file():
         try:
-            backbones.load(config.backbone.name, path)
+            backbones.load(config.backbone.name, path, **config.backbone.design.given)
         except weights.WeightsError as error:
             raise ConfigError(f"backbone.weights: {error}") from None
     check_detector(config)
@@ -137,10 +141,20 @@ def provenance(config: Config) -> dict[str, str]:
     return {"config_hash": config_hash, **hashes, "software_version": pipeline.__version__}
 
 
+def _completed(config: Config, trained: Trained | None) -> Config:
+    """With what trained files fix filled in: a detector, a head of people, a backbone."""
+    return completed_by_backbone(completed_by_head(completed(config, trained), head_of(config)))
+
+
 def _backbone(config: Config) -> Backbone:
-    """The network without memory for its weights."""
+    """The network without memory for its weights. Raises ConfigError."""
     check_known("backbone.name", config.backbone.name, backbones.BACKBONES)
-    return backbones.outline(config.backbone.name)
+    trained = trained_backbone_of(config)
+    own = {} if trained is None else {"class_names": trained.class_names}
+    try:
+        return backbones.outline(config.backbone.name, **config.backbone.design.given, **own)
+    except ValueError as error:
+        raise ConfigError(f"backbone.design: {error}") from None
 
 
 def _class_names(config: Config, trained: Trained | None) -> tuple[str, ...]:
@@ -178,6 +192,8 @@ def _resolved(config: Config, backbone: Backbone) -> Config:
         raise ConfigError(f"frames.fit: {name} takes square pictures only: crop or squash")
     if contract.square and config.frames.short_side != contract.short_side:
         raise ConfigError(f"frames.short_side: {name} takes pictures of {contract.short_side} pixels only")
+    if contract.sound_per_frame and config.frames.rate != contract.rate:
+        raise ConfigError(f"frames.rate: {name} hears, and knows sound beside {contract.rate:g} frames a second only")
     return resolve_persons(config, backbone)
 
 

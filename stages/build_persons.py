@@ -29,6 +29,8 @@ def resolve_persons(config: Config, backbone: Backbone) -> Config:
         return config
     if config.frames.fit == "crop":
         raise ConfigError("frames.fit: people are looked for in the whole picture: keep or squash")
+    if backbone.contract.map_stride is None:
+        raise ConfigError(f"persons: {config.backbone.name} has no map to look at people in; choose another backbone")
     if not _for_boxes(backbone) and backbone.head is None and config.persons.actions.weights is None:
         raise ConfigError(f"persons: {config.backbone.name} has no class scores for people; choose another backbone")
     detector = config.persons.detector

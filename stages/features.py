@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ class Features:
         *,
         backbone: str,
         weights: str,
+        design: dict[str, Any],
         precision: Precision,
         compile_mode: Compile,
         device: Literal["auto", "cpu", "cuda"],
@@ -40,6 +41,7 @@ class Features:
     ) -> None:
         self.backbone = backbone
         self.weights = weights
+        self.design = design  # how the backbone is built, where it leaves that open
         self.precision: Precision = precision
         self.compile_mode: Compile = compile_mode
         self.device = device
@@ -51,7 +53,7 @@ class Features:
     def setup(self, threads: int | None = None) -> None:
         """Load the network, to run on that many CPU threads; raises WeightsError."""
         device = used_device(self.device)
-        network = backbones.load(self.backbone, weights.resolve(self.weights))
+        network = backbones.load(self.backbone, weights.resolve(self.weights), **self.design)
         if self.persons is not None:
             self.persons.setup(network, device)
         self.inference = Inference(

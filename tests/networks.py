@@ -1,6 +1,7 @@
 """Networks for tests: with random weights whose signals neither die nor explode, or with none, or with numbers."""
 
 from functools import cache
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 from detectors import backbones
 from detectors.backbones.contract import Backbone
 from detectors.checkpoints import state_in
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 CONVOLUTIONAL = ("i3d", "slowfast_r50_8x8", "slowfast_r50_4x16", "r3d_18", "mc3_18", "r2plus1d_18", "s3d")
 
@@ -32,6 +35,17 @@ def enliven(network: nn.Module, seed: int = 7) -> None:
                 module.running_var.uniform_(0.8, 1.2, generator=generator)
                 module.weight.uniform_(0.4, 0.8, generator=generator)
                 module.bias.normal_(0, 0.1, generator=generator)
+
+
+def settled(network: NetworkT, seed: int = 7) -> NetworkT:
+    """A network of any kind in eval mode whose batch norms have statistics that make a difference."""
+    torch.manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d) and module.running_mean is not None:
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network.eval()
 
 
 def small() -> nn.Module:

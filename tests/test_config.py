@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import CONFIG_FOLDER, ConfigError, load_config
+from pipeline.config import ConfigError, load_config, ready_made
 from pipeline.settings import Config
 
-READY = sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
+READY = ready_made()
 
 
 def refusal(*overrides: str, name: str = "kinetics400") -> str:

@@ -18,7 +18,7 @@ from untrained import untrained
 from detectors import backbones, checkpoints
 from detectors.temporal.networks import NETWORKS
 from detectors.weights import WEIGHTS
-from pipeline.config import CONFIG_FOLDER, ConfigError, load_config
+from pipeline.config import ConfigError, load_config, ready_made
 from pipeline.detection import detect
 from pipeline.progress import Progress
 from pipeline.results import ResultsFolder
@@ -26,7 +26,7 @@ from pipeline.settings import Config
 from pipeline.sources import list_sources
 from stages.build import build_feature_stages, build_stages, provenance, resolve
 
-READY = sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
+READY = ready_made()
 SECONDS, FEW_SECONDS = 3.4, 1.5  # attention is slow on a CPU
 TRY_OUT = (
     *("backbone.weights=random", "persons.detector.weights=random"),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from detectors.backbones.contract import Backbone
+from detectors.memory_format import channels_last
 from pipeline.training_settings import TrainingSettings
 from training.batch import Example, collate
 from training.footage import features_of
@@ -28,7 +29,7 @@ class EndToEnd(nn.Module):
         backbone.requires_grad_(False)
         for block in backbone.blocks()[-blocks:]:
             block.requires_grad_(True)
-        self.backbone: Backbone = backbone.to(memory_format=torch.channels_last_3d)
+        self.backbone: Backbone = channels_last(backbone)
         self.network = network
 
     def train(self, mode: bool = True) -> "EndToEnd":

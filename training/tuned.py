@@ -11,6 +11,7 @@ from torch import nn
 from annotations.activitynet import write_activitynet
 from detectors import backbones, weights
 from detectors.backbones.contract import Backbone
+from detectors.backbones.trained import save_trained_backbone
 from detectors.checkpoints import state_in
 from detectors.temporal.trained import Trained, load_trained, save_trained
 from evaluation.temporal import temporal_map
@@ -20,6 +21,7 @@ from pipeline.extract import Extracted
 from pipeline.records import Source, Video
 from pipeline.settings import Config
 from pipeline.tables import publish, storing
+from stages.trained_backbone import trained_backbone_of
 from training.collect import Splits
 from training.finetune import EndToEnd, run_finetuning
 from training.loop import Told
@@ -43,7 +45,8 @@ class Finetuned:
 def tune(config: Config, splits: Splits, place: Place, stages: FeatureStages, *, device: str, told: Told) -> EndToEnd:
     """Go on from the detector at its place, by the resolved config that it was trained with. Raises StopRun."""
     trained = load_trained(place.model)
-    backbone = backbones.load(config.backbone.name, weights.resolve(config.backbone.weights))
+    chosen = config.backbone
+    backbone = backbones.load(chosen.name, weights.resolve(chosen.weights), **chosen.design.given)
     lessons = [lesson_of(video) for video in splits.training]
     videos = [_probed(stages, video) for video in splits.training]
     return run_finetuning(
@@ -69,7 +72,7 @@ def keep_better(
     trained = load_trained(place.model)
     before = _average_map(config, splits, splits.validation, trained.network(), device)
     candidate = place.folder / place.backbone.name
-    _save_backbone(tuned.backbone, candidate)
+    _save_backbone(config, tuned.backbone, candidate)
     validation = _again(splits, _with_weights(config, candidate), extract)
     after = _average_map(config, splits, validation, tuned.network, device)
     if after < before:
@@ -118,8 +121,13 @@ def _with_weights(config: Config, path: Path) -> Config:
     return config.model_copy(update={"backbone": backbone})
 
 
-def _save_backbone(backbone: Backbone, path: Path) -> None:
+def _save_backbone(config: Config, backbone: Backbone, path: Path) -> None:
+    """In the form that it came in: with its classes and design, if it was trained here before."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in state_in(backbone, "native").items()}
+    if (before := trained_backbone_of(config)) is not None:
+        with storing(path.parent):
+            save_trained_backbone(replace(before, state=state), path)
+        return
     temp = path.with_name(f".{path.name}.tmp")
     with storing(path.parent):
         with temp.open("wb") as file:

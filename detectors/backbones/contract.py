@@ -1,14 +1,18 @@
 """What every backbone promises, so that stages can feed any of them without knowing which it is.
 
-Shape letters: N clips or runs, C channels, T frames, H rows, W columns, S steps, h x w cells of a map, K classes.
+Shape letters: N clips or runs, C channels, T frames, H rows, W columns, S steps, h x w cells of a map, K classes,
+A samples of sound beside a frame.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor, nn
+
+Criterion = Callable[[Tensor, Tensor], Tensor]  # logits (N, K) and labels (N,) to a loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,14 @@ class Contract:
     halo_after: int  # frames it sees after the last frame that a step owns; below 0 if it does not see all it owns
     square: bool  # takes pictures of short_side x short_side only
     size_multiple: int  # height and width should be multiples of this, pixels
-    map_stride: int  # pixels from one cell of the feature map to the next
+    map_stride: (
+        int | None
+    )  # pixels from one cell of the feature map to the next; None: it has no map to look at boxes in
     feature_channels: int
     class_names: tuple[str, ...] = field(repr=False)
     mean: tuple[float, float, float]  # of RGB in 0..1
     std: tuple[float, float, float]
+    sound_per_frame: int = 0  # samples of sound that it hears beside each frame; 0: it is deaf
 
     @property
     def receptive_field(self) -> int:
@@ -58,7 +65,7 @@ class Backbone(nn.Module, ABC):
 
     `trunk`, where there is one, is plain torch from frames (N, 3, T, H, W) to a map (N, C, T / stride, h, w) whose mean
     over the picture is a step's feature; `head` takes features (..., C) to logits (..., K). A network that classifies
-    boxes only has no `head`.
+    boxes only has no `head`. One that hears takes sound (N, T, A), -1..1, as a second input wherever clips go in.
     """
 
     contract: Contract
@@ -84,12 +91,16 @@ class Backbone(nn.Module, ABC):
             raise ValueError(f"{type(self).__name__} has no layout {layout!r}, only 'native'")
         return key
 
-    def forward(self, clips_NCTHW: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensor:
         """Class logits (N, K) of whole clips: the published function."""
         if self.head is None:
             raise ValueError(f"{type(self).__name__} classifies boxes, not whole pictures")
-        logits_NK: Tensor = self.head(self.encode(clips_NCTHW).features_NC)
+        logits_NK: Tensor = self.head(self.encode(*inputs).features_NC)
         return logits_NK
+
+    def losses(self, criterion: Criterion, labels_N: Tensor, *inputs: Tensor) -> dict[str, Tensor]:
+        """What a training of the network on labelled clips minimises, by name; their sum counts."""
+        return {"class": criterion(self(*inputs), labels_N)}
 
 
 def mean_of_steps(map_NCSHW: Tensor, pooled_steps: int = 1) -> Tensor:

@@ -240,6 +240,7 @@ class SlowFastDetection(SlowFast):
         """`aligned` shifts boxes by half a cell: pytorchvideo's weights do without, PySlowFast's R50 ones want it."""
         super().__init__(design, class_names)
         contract = self.contract
+        assert contract.map_stride is not None
         self.roi_head = RoiHead(
             contract.feature_channels, len(contract.class_names), map_stride=contract.map_stride, aligned=aligned
         )

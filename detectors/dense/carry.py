@@ -22,6 +22,7 @@ class Window:
     before: int = 0  # padding before the first input of the run
     after: int = 0  # padding after the last
     fill: float = 0.0  # what pads
+    repeats: bool = False  # the first and the last input pad instead
 
     def count(self, length: int) -> int:
         """Windows in so many inputs, padding included."""
@@ -91,8 +92,11 @@ class Carry:
         """What `key` held back, then x; padded at the ends of the run. Where it was cut, `crop` inputs go unused."""
         held = self.held.pop(key, None)
         if held is None and not self.cut:
-            held = _padding(x_NCTHW, window.before, window.fill)
-        after = _padding(x_NCTHW, window.after, window.fill) if self.last else None
+            held = _padding(x_NCTHW[:, :, :1], window.before, window)
+        after = None
+        if self.last:
+            latest = x_NCTHW if x_NCTHW.shape[2] or held is None else held
+            after = _padding(latest[:, :, -1:], window.after, window)
         parts = [part for part in (held, x_NCTHW, after) if part is not None and part.shape[2]]
         if len(parts) < 2:
             return self._dropped(key, parts[0] if parts else x_NCTHW, crop)
@@ -122,6 +126,8 @@ def complete(x_NCTHW: Tensor, *, window: Window, carry: Carry, key: str, crop: i
     """The inputs of all windows that are complete by now, those of a later chunk held back; possibly of none."""
     if window == Window(fill=window.fill) and not crop:
         return x_NCTHW
+    if window.repeats and not x_NCTHW.shape[2] and key not in carry.to_drop:
+        return x_NCTHW  # the run has not begun: there is nothing yet that could be repeated
     x_NCTHW = carry.join(key, x_NCTHW, window, crop)
     count = window.count(x_NCTHW.shape[2])
     carry.hold(key, x_NCTHW[:, :, count * window.stride :])
@@ -142,7 +148,7 @@ def over_time(
     ready_NCTHW = complete(x_NCTHW, window=window, carry=carry, key=key, crop=crop)
     if ready_NCTHW.shape[2]:
         return layer(ready_NCTHW)
-    return layer(_padding(x_NCTHW, window.kernel, 0.0))[:, :, :0]  # the layer tells the shape of nothing
+    return layer(_padding(x_NCTHW, window.kernel, Window()))[:, :, :0]  # the layer tells the shape of nothing
 
 
 def align(branches: Sequence[Tensor], *, carry: Carry, key: str, crops: Sequence[int]) -> list[Tensor]:
@@ -157,6 +163,9 @@ def align(branches: Sequence[Tensor], *, carry: Carry, key: str, crops: Sequence
     return [branch_NCTHW[:, :, :count] for branch_NCTHW in waiting]
 
 
-def _padding(like_NCTHW: Tensor, length: int, fill: float) -> Tensor:
-    n, c, _, h, w = like_NCTHW.shape
-    return like_NCTHW.new_full((n, c, length, h, w), fill)
+def _padding(edge_NCTHW: Tensor, length: int, window: Window) -> Tensor:
+    """So many inputs beyond an edge; the input at the edge is given."""
+    n, c, _, h, w = edge_NCTHW.shape
+    if window.repeats and length:
+        return edge_NCTHW.expand(n, c, length, h, w)
+    return edge_NCTHW.new_full((n, c, length, h, w), window.fill)

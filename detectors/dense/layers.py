@@ -3,6 +3,8 @@
 Shape letters: N clips, C channels, T frames, H rows, W columns.
 """
 
+from typing import Any
+
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
@@ -42,6 +44,26 @@ class SameConv3d(nn.Conv3d):
         x_NCTHW = same_picture(input, self.kernel_size, self.stride)  # type: ignore[arg-type]
         x_NCTHW = F.pad(x_NCTHW, (0, 0, 0, 0, self.window.before, self.window.after))
         return F.conv3d(x_NCTHW, self.weight, self.bias, self.stride)
+
+
+class InflatedConv3d(nn.Conv3d):
+    """A convolution padded with zeros around the picture, and in time by its first and last frame.
+
+    So a still video is still after it too, up to its ends.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """As nn.Conv3d; `padding` is (time, rows, columns)."""
+        super().__init__(*args, **options)
+        kernel, stride, pad = self.kernel_size[0], self.stride[0], int(self.padding[0])
+        if self.dilation[0] != 1:
+            raise ValueError(f"inflated convolutions are not dilated in time, got {self.dilation[0]}")
+        self.window = Window(kernel, stride, pad, pad, repeats=pad > 0)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.window.repeats:
+            input = F.pad(input, (0, 0, 0, 0, self.window.before, self.window.after), mode="replicate")
+        return F.conv3d(input, self.weight, self.bias, self.stride, (0, *self.padding[1:]), self.dilation, self.groups)
 
 
 class SameMaxPool3d(nn.Module):

@@ -14,14 +14,22 @@ from torch import Tensor, nn
 
 from detectors.dense.carry import Carry, View, Window, align, complete, over_time
 from detectors.dense.kernels import convolve, is_plain, max_picture, max_time, pack, slide_max
-from detectors.dense.layers import SameConv3d, SameMaxPool3d, Subsample, Triple, same_padding, same_picture
+from detectors.dense.layers import (
+    InflatedConv3d,
+    SameConv3d,
+    SameMaxPool3d,
+    Subsample,
+    Triple,
+    same_padding,
+    same_picture,
+)
 
 FEW_CHANNELS = 4  # as many or fewer leave the matrix units for bfloat16 idle
 
 
 def window_of(layer: nn.Module) -> Window | None:
     """How a layer looks along time, None if it has no dense form. Raises ValueError for options that have none."""
-    if isinstance(layer, SameConv3d | SameMaxPool3d):
+    if isinstance(layer, SameConv3d | SameMaxPool3d | InflatedConv3d):
         return layer.window
     if isinstance(layer, Subsample):
         return Window(1, layer.stride)

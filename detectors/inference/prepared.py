@@ -13,6 +13,7 @@ from torch import Tensor
 from detectors.backbones.contract import Backbone, Contract
 from detectors.dense.carry import Carry
 from detectors.dense.form import Dense
+from detectors.memory_format import channels_last
 
 Precision = Literal["auto", "fast", "float32", "bfloat16"]
 Compile = Literal["off", "default", "reduce-overhead"]  # the modes of torch.compile; the last one uses CUDA graphs
@@ -65,8 +66,7 @@ class Inference:
             dense = Dense(backbone.trunk, self.dtype).to(self.device)
             self._dense = dense if compile_mode == "off" else _CompiledDense(dense, compile_mode)
         else:
-            backbone = backbone.eval().requires_grad_(False)
-            backbone = backbone.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            backbone = channels_last(backbone.eval().requires_grad_(False).to(self.device))
             self._encode = backbone.encode if compile_mode == "off" else _compile(backbone.encode, compile_mode)
 
     def upload(self, frames_THWC: np.ndarray) -> Tensor:

@@ -19,6 +19,9 @@ class BoxFeatures:
         import torchvision.ops  # noqa: F401 - takes seconds: here, and not while the first frames wait
 
         self.contract = backbone.contract
+        if self.contract.map_stride is None:
+            raise ValueError(f"{type(backbone).__name__} has no map to look at boxes in")
+        self.map_stride = self.contract.map_stride
         # Copies, since people are few: they stay on the CPU wherever the backbone goes.
         self.roi_head: RoiHead | None = deepcopy(getattr(backbone, "roi_head", None))
         self.head = deepcopy(backbone.head)
@@ -42,7 +45,7 @@ class BoxFeatures:
         map_NCHW = torch.from_numpy(map_CHW)[None]
         if self.roi_head is not None:
             return self._classified(self.roi_head.pool(map_NCHW, boxes_N5))
-        inside_NCBB = inside_boxes(map_NCHW, boxes_N5, map_stride=self.contract.map_stride, aligned=True)
+        inside_NCBB = inside_boxes(map_NCHW, boxes_N5, map_stride=self.map_stride, aligned=True)
         return self._classified(inside_NCBB.mean((2, 3)))
 
     @torch.inference_mode()
