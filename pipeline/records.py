@@ -1,7 +1,7 @@
 """What crosses from stage to stage: frozen records that refuse a wrong shape. Knows no stage, model or engine.
 
 Shape letters: T frames, H rows, W columns, S backbone steps, C feature channels, K classes, N spans or boxes,
-F key frames, M cuts, L numbers of a look, A actions of people, U tubes.
+F key frames, M cuts, L numbers of a look, A actions of people, U tubes; of sound, A samples beside a frame.
 Times are seconds on the video's own timeline, whose zero is the first shown frame; spans are half-open [start, stop).
 """
 
@@ -84,12 +84,17 @@ class FrameChunk:
     frames_THWC: np.ndarray  # uint8 RGB
     times_s: np.ndarray  # float64 (T,), the sample instants
     key_frames: KeyFrames | None = None  # the segment's own, as far as they were decoded along with these
+    sound_TA: np.ndarray | None = None  # float32, -1..1: row i from the instant of frame i on; None if not asked for
 
     def __post_init__(self) -> None:
         shape = self.frames_THWC.shape
         _require(self.frames_THWC.dtype == np.uint8, f"frames must be uint8, got {self.frames_THWC.dtype}")
         _require(len(shape) == 4 and shape[3] == 3, f"frames must be (T, H, W, 3), got {shape}")
         _require(self.times_s.shape == shape[:1], f"times must be ({shape[0]},), got {self.times_s.shape}")
+        if self.sound_TA is not None:
+            sound, kind = self.sound_TA.shape, self.sound_TA.dtype
+            _require(kind == np.float32, f"sound must be float32, got {kind}")
+            _require(len(sound) == 2 and sound[0] == shape[0], f"sound must be ({shape[0]}, A), got {sound}")
 
     @property
     def duration_s(self) -> float:

@@ -207,4 +207,5 @@ def _sampling(config: Config, backbone: Backbone, contract: Contract, rate: Frac
         chunk_frames=config.segments.chunk_frames,
         size=Size(short_side, fit, contract.size_multiple),
         key_frames=key_sampling(config),
+        sound_per_frame=contract.sound_per_frame,
     )

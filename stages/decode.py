@@ -1,11 +1,12 @@
 """Decode a segment into chunks of frames, sampled by presentation time. Knows nothing of what looks at the frames.
 
 Sample k is the frame on screen at k / rate seconds after the first shown frame: the last one whose time is not later.
-Key frames are a second, coarser sampling of the same frames, at a size of their own.
+Key frames are a second, coarser sampling of the same frames, at a size of their own. Sound lies beside the samples.
 """
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor, inf
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.records import DecodeReport, FrameChunk, KeyFrames, Segment
-from stages.frames import Shown, reading
+from stages.frames import FrameReader, Shown, reading
+from stages.hearing import Hearing, hearing
 from stages.picture import Picture, Size
 
 
@@ -36,6 +38,7 @@ class Sampling:
     chunk_frames: int
     size: Size
     key_frames: KeySampling | None = None
+    sound_per_frame: int = 0  # samples of sound beside each sample; 0: none is decoded
 
 
 class Decode:
@@ -51,18 +54,20 @@ class Decode:
         """Raises VideoError if the video cannot be opened any more."""
         stopwatch = _Stopwatch()
         first = max(0, round(segment.start_s * self.sampling.rate) - self.sampling.halo_before)
-        with reading(segment.video) as reader:
+        with ExitStack() as stack:
+            reader = stack.enter_context(reading(segment.video))
+            sound = self._sound(segment, reader, stack)
             samples, keys = self._samples(segment, first, reader.tick), self._key_frames(segment, reader.tick)
             shown = reader.frames_from(floor(first / self.sampling.rate / reader.tick))
             for frame, until in _on_screen(shown):
                 while samples.take(frame, until):
                     keys.take(frame, min(until, samples.next_tick))  # no more: one picture may stay for hours
-                    yield from stopwatch.pausing(_chunk(segment, samples, keys))
+                    yield from stopwatch.pausing(_chunk(segment, samples, keys, sound))
                 keys.take(frame, until)
                 if samples.is_over(until):
                     break
-        if samples.filled or keys.filled:
-            yield from stopwatch.pausing(_chunk(segment, samples, keys))
+            if samples.filled or keys.filled:
+                yield from stopwatch.pausing(_chunk(segment, samples, keys, sound))
         yield DecodeReport(
             end_s=reader.end_s,
             lost=reader.lost_within(segment.start_s, inf if segment.is_last else segment.stop_s),
@@ -70,6 +75,13 @@ class Decode:
             busy_s=stopwatch.busy_s(),
             waiting_s=stopwatch.waiting_s,
         )
+
+    def _sound(self, segment: Segment, reader: FrameReader, stack: ExitStack) -> Hearing | None:
+        rate, per_frame = self.sampling.rate, self.sampling.sound_per_frame
+        if not per_frame:
+            return None
+        seekable = reader.packets.seekable
+        return stack.enter_context(hearing(segment.video, rate=rate, per_frame=per_frame, seekable=seekable))
 
     def _samples(self, segment: Segment, first: int, tick: Fraction) -> "_Pictures":
         sampling = self.sampling
@@ -91,9 +103,12 @@ def _first_key(time_s: float, rate: Fraction) -> int:
     return ceil(time_s * float(rate) - 1e-6)
 
 
-def _chunk(segment: Segment, samples: "_Pictures", keys: "_Pictures | _NoPictures") -> FrameChunk:
+def _chunk(
+    segment: Segment, samples: "_Pictures", keys: "_Pictures | _NoPictures", sound: Hearing | None
+) -> FrameChunk:
     key_frames = KeyFrames(*keys.give()) if isinstance(keys, _Pictures) and keys.filled else None
-    return FrameChunk(segment.video.key, *samples.give(), key_frames)
+    sound_TA = None if sound is None else sound.beside(samples.next - samples.filled, samples.filled)
+    return FrameChunk(segment.video.key, *samples.give(), key_frames, sound_TA)
 
 
 def _on_screen(shown: Iterator[Shown]) -> Iterator[tuple[Any, int]]:

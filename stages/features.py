@@ -102,7 +102,7 @@ class _SegmentWork:
         if len(chunk.times_s):
             if self._stream is None:
                 self._stream = self._open(float(chunk.times_s[0]))
-            self._compute(partial(self._stream.push, chunk.frames_THWC))
+            self._compute(partial(self._stream.push, chunk.frames_THWC, chunk.sound_TA))
 
     def finish(self, *, is_end: bool) -> PersonBoxes | None:
         """`is_end`: of the video. People are given, unless they are not looked for."""

@@ -12,63 +12,14 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from recordings import number_in, record
+from decoded import CUTS, RATE, Decoded, Lost, probed, sampling, uneven_times
+from recordings import record
 
 from pipeline.errors import VideoError
-from pipeline.finish import merged
-from pipeline.records import DecodeReport, Segment, Source, Video
-from pipeline.segments import segments_of
-from stages.decode import Decode, Sampling
-from stages.picture import Size
-from stages.probe import Probe
+from pipeline.records import DecodeReport, Segment
+from stages.decode import Decode
 
-RATE = Fraction(10)
 NTSC = Fraction(30_000, 1001)
-CUTS = [(1.0, 0), (3.0, 0), (1.0, 5)]  # length of segments in seconds, samples of halo
-Lost = list[tuple[str, float, float]]
-
-
-def sampling(rate: Fraction = RATE, halo: int = 0, **changes: Any) -> Sampling:
-    """Any of Size's settings may be changed, and the chunk's."""
-    chunk_frames, keys = changes.pop("chunk_frames", 7), changes.pop("key_frames", None)
-    size = Size(**{"short_side": 64, "fit": "keep", "multiple": 2} | changes)
-    return Sampling(rate, halo, halo, chunk_frames, size, keys)
-
-
-def probed(path: Path) -> Video:
-    return Probe()(Source(path.name, str(path), path.stat().st_size))
-
-
-class Decoded:
-    """All that a file gives, cut into segments of some length: pictures by sample, the end, what is lost."""
-
-    def __init__(self, path: Path, segment_s: float = 1e6, how: Sampling | None = None) -> None:
-        how = how or sampling()
-        self.video = probed(path)
-        self.pictures: dict[int, np.ndarray] = {}
-        self.key_pictures: dict[float, np.ndarray] = {}  # by their instant
-        reports = []
-        for segment in segments_of(self.video, segment_s, float(1 / how.rate)):
-            for item in Decode(how)(segment):
-                if isinstance(item, DecodeReport):
-                    reports.append(item)
-                    continue
-                if item.key_frames is not None:
-                    times_F = item.key_frames.times_F.tolist()
-                    assert not self.key_pictures.keys() & set(times_F)  # each of one segment alone
-                    self.key_pictures |= zip(times_F, item.key_frames.pictures_FHWC, strict=True)
-                for picture, time_s in zip(item.frames_THWC, item.times_s, strict=True):
-                    before = self.pictures.setdefault(round(time_s * how.rate), picture)
-                    np.testing.assert_array_equal(picture, before)
-        self.end_s = max((report.end_s for report in reports if report.end_s is not None), default=None)
-        failures = merged([failure for report in reports for failure in report.lost])
-        self.lost: Lost = [(one.error_class, *one.span_s) for one in failures if one.span_s]
-        self.frames = sum(report.frames for report in reports)
-
-    @property
-    def numbers(self) -> list[int | None]:
-        assert sorted(self.pictures) == list(range(len(self.pictures)))
-        return [number_in(self.pictures[sample]) for sample in range(len(self.pictures))]
 
 
 def by_the_rule(path: Path, rate: Fraction) -> list[int]:
@@ -95,16 +46,6 @@ def assert_same_however_cut(path: Path, whole: Decoded) -> None:
         assert cut.pictures.keys() == whole.pictures.keys(), segment_s
         assert [k for k, one in cut.pictures.items() if not np.array_equal(one, whole.pictures[k])] == []
         assert (cut.end_s, cut.lost) == (whole.end_s, whole.lost)
-
-
-@cache
-def uneven_times() -> tuple[Fraction, ...]:
-    """80 frames: jitter, dropped frames, pauses of 0.8 s."""
-    chance, times = random.Random(1), [Fraction(0)]
-    for index in range(79):
-        frames = 20 if index % 30 == 29 else chance.choice([1, 1, 1, 1, 1, 2, 3])
-        times.append(times[-1] + Fraction(frames, 25) + Fraction(chance.randint(0, 400), 90_000))
-    return tuple(times)
 
 
 B_FRAMES = {"options": {"bf": "2"}}
@@ -373,3 +314,17 @@ def test_video_that_vanished_is_one_sentence(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(VideoError, match="the file is gone"):
         list(Decode(sampling())(Segment(video, 0, 0.0, 4.0, True)))
+
+
+@pytest.mark.parametrize("name", ["front.mp4", "h264.mkv", "h264.ts"])
+def test_listening_does_not_change_what_counts_as_lost(tmp_path: Path, recorded: Recorder, name: str) -> None:
+    """FFmpeg's messages are counted for the whole process, and damaged sound has its own."""
+    content = bytearray(recorded(name))
+    for share in (0.35, 0.5, 0.65):
+        start = int(len(content) * share)
+        content[start : start + 3000] = random.Random(share).randbytes(3000)
+    path = tmp_path / name
+    path.write_bytes(content)
+    deaf, hearing = Decoded(path), Decoded(path, how=sampling(sound_per_frame=1600))
+    assert deaf.lost and deaf.lost == hearing.lost
+    assert all(np.array_equal(one, hearing.pictures[k]) for k, one in deaf.pictures.items())

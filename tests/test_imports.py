@@ -32,7 +32,7 @@ EXCEPTIONS = {"detectors": {"pipeline.records"}, "annotations": {"pipeline.parts
 FRONT_DOOR = "pipeline/api.py"  # puts together what it hands out, and may know stages and reports
 ONLY_IN = {
     "ray": {"pipeline/engine_ray.py"},
-    "av": {"stages/picture.py", "stages/probe.py", "stages/compose.py", "stages/render.py"},
+    "av": {"stages/picture.py", "stages/probe.py", "stages/compose.py", "stages/render.py", "stages/hearing.py"},
 }
 
 

@@ -1,6 +1,7 @@
 """Frames pushed in pieces of any length: the same steps, dense or window by window, as the plain network gives."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -232,3 +233,81 @@ def test_clips_about_key_frames_do_not_depend_on_where_a_run_begins() -> None:
     first = 4 + stream.first_step
     assert_close(part.features_SC, whole.features_SC[first : first + len(part.features_SC)])
     assert len(part.features_SC) == 3 and first == 5  # the clip of key frame 70 ends with frame 75
+
+
+# With sound beside the frames
+
+BESIDE = 5
+
+
+class Hears(Clips):
+    """Its features tell every sample of sound in the clip from every other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.contract = replace(self.contract, sound_per_frame=BESIDE)
+        self.ear = nn.Linear(12 * BESIDE, 6)
+
+    def encode(self, *inputs: torch.Tensor) -> Encoded:
+        clips_NCTHW, sound_NTA = inputs
+        features_NC, map_NCSHW = super().encode(clips_NCTHW)
+        return Encoded(features_NC + self.ear(sound_NTA.flatten(1)), map_NCSHW)
+
+
+@pytest.fixture(scope="module")
+def hearing() -> Inference:
+    torch.manual_seed(0)
+    network = Hears()
+    enliven(network)
+    return Inference(network)
+
+
+def sounds(count: int) -> np.ndarray:
+    return np.random.default_rng(1).uniform(-1, 1, (count, BESIDE)).astype(np.float32)
+
+
+def heard_by_hand(inference: Inference, frames_THWC: np.ndarray, sound_TA: np.ndarray) -> np.ndarray:
+    """As `by_hand`, with silence for the sound of what is not there."""
+    index = 4 * np.arange(-(-len(frames_THWC) // 4))[:, None] + np.arange(-4, 8)
+    clips_NCTHW = torch.cat([normalised(frames_THWC[one]) for one in np.clip(index, 0, len(frames_THWC) - 1)])
+    sound_NTA = torch.from_numpy(np.pad(sound_TA, ((4, 12), (0, 0)))[index + 4])
+    with torch.inference_mode():
+        features_NC: np.ndarray = inference._encode(clips_NCTHW, sound_NTA).features_NC.numpy()
+    return features_NC
+
+
+def pushed_with_sound(stream: FeatureStream, frames_THWC: np.ndarray, sound_TA: np.ndarray, pieces: int) -> np.ndarray:
+    parts = []
+    for start in range(0, len(frames_THWC), pieces):
+        parts += stream.push(frames_THWC[start : start + pieces], sound_TA[start : start + pieces])
+    return np.concatenate([steps.features_SC for steps in parts + stream.finish()])
+
+
+@pytest.mark.parametrize("chunk_frames", [4, 24, 100])
+@pytest.mark.parametrize(("count", "pieces"), [(1, 1), (3, 1), (4, 4), (30, 7), (41, 41), (48, 20)])
+def test_sound_goes_with_its_frames_and_beyond_the_ends_is_silence(
+    hearing: Inference, count: int, pieces: int, chunk_frames: int
+) -> None:
+    frames_THWC, sound_TA = frames(count), sounds(count)
+    found_SC = pushed_with_sound(open_stream(hearing, chunk_frames=chunk_frames), frames_THWC, sound_TA, pieces)
+    assert_close(found_SC, heard_by_hand(hearing, frames_THWC, sound_TA))
+
+
+def test_sound_of_a_run_cut_out_is_that_of_the_whole(hearing: Inference) -> None:
+    frames_THWC, sound_TA = frames(60), sounds(60)
+    stream = open_stream(hearing, cut=True, chunk_frames=24)
+    found_SC = pushed_with_sound(stream, frames_THWC[16:], sound_TA[16:], 5)
+    assert_close(found_SC, heard_by_hand(hearing, frames_THWC, sound_TA)[4 + stream.first_step :])
+
+
+def test_without_a_sound_a_network_that_hears_hears_silence(hearing: Inference) -> None:
+    frames_THWC = frames(30)
+    found = pushed(open_stream(hearing), frames_THWC, [7])
+    assert_close(found.features_SC, heard_by_hand(hearing, frames_THWC, np.zeros((30, BESIDE), np.float32)))
+
+
+def test_a_deaf_network_takes_no_notice_of_sound(windowed: Inference, dense: Inference) -> None:
+    for inference in (windowed, dense):
+        frames_THWC = frames(30)
+        found_SC = pushed_with_sound(open_stream(inference), frames_THWC, sounds(30), 7)
+        np.testing.assert_array_equal(found_SC, pushed(open_stream(inference), frames_THWC, [7]).features_SC)

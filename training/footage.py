@@ -1,6 +1,6 @@
 """The pictures that steps of a video see, and their features with gradients, as stages.features has them without.
 
-Shape letters: N clips, C channels, T frames, H rows, W columns, S steps.
+Shape letters: N clips, C channels, T frames, H rows, W columns, S steps, A samples of sound beside a frame.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ class Footage:
     frames_THWC: np.ndarray  # uint8 RGB
     first_frame: int  # the number of the first one
     steps: range
+    sound_TA: np.ndarray | None = None  # beside the frames, for a network that hears
 
 
 def decoded(decode: Decode, video: Video, steps: range, *, step_s: float, stride: int) -> Footage:
@@ -34,14 +35,22 @@ def decoded(decode: Decode, video: Video, steps: range, *, step_s: float, stride
     if not chunks:
         raise StopRun(f"{video.key} has become shorter: it shows nothing from {segment.start_s:.1f} s on")
     first_frame = round(float(chunks[0].times_s[0]) / step_s * stride)
-    return Footage(np.concatenate([chunk.frames_THWC for chunk in chunks]), first_frame, steps)
+    sounds = [chunk.sound_TA for chunk in chunks if chunk.sound_TA is not None]
+    frames_THWC = np.concatenate([chunk.frames_THWC for chunk in chunks])
+    return Footage(frames_THWC, first_frame, steps, np.concatenate(sounds) if sounds else None)
 
 
 def features_of(backbone: Backbone, footage: Footage, device: torch.device | str) -> Tensor:
     """Features (S, C) of the steps, float32."""
     contract = backbone.contract
     if not contract.dense:
-        return backbone.encode(_normalised(footage, _windows(footage, contract), contract, device)).features_NC.float()
+        rows_NT = _windows(footage, contract)
+        shown_NT = np.clip(rows_NT, 0, len(footage.frames_THWC) - 1)
+        inputs = [_normalised(footage, shown_NT, contract, device)]
+        if footage.sound_TA is not None:
+            heard_NT1 = (rows_NT == shown_NT)[..., None]  # beyond the ends of a video there is silence
+            inputs.append(torch.from_numpy(footage.sound_TA[shown_NT] * heard_NT1).to(device))
+        return backbone.encode(*inputs).features_NC.float()
     assert backbone.trunk is not None
     map_NCSHW: Tensor = backbone.trunk(_normalised(footage, _run(footage, contract), contract, device))
     first = footage.steps.start - footage.first_frame // contract.stride
@@ -56,9 +65,10 @@ def _run(footage: Footage, contract: Contract) -> np.ndarray:
 
 
 def _windows(footage: Footage, contract: Contract) -> np.ndarray:
-    """Rows (N, T) of frames: a clip around each step, filled with the video's first or last frame."""
+    """Rows (N, T) of frames, a clip around each step; beyond a video's ends there are none."""
     starts_N = np.array(footage.steps) * contract.stride - contract.halo_before - footage.first_frame
-    return np.clip(starts_N[:, None] + np.arange(contract.clip_frames), 0, len(footage.frames_THWC) - 1)
+    rows_NT: np.ndarray = starts_N[:, None] + np.arange(contract.clip_frames)
+    return rows_NT
 
 
 def _normalised(footage: Footage, rows_NT: np.ndarray, contract: Contract, device: torch.device | str) -> Tensor:

@@ -1,6 +1,7 @@
 """A backbone made ready for inference on one device: folded, in one precision, frames uploaded, results fetched.
 
-Shape letters: N runs or clips, T frames, H rows, W columns, S steps, C feature channels, K classes.
+Shape letters: N runs or clips, T frames, H rows, W columns, S steps, C feature channels, K classes, A samples of sound
+beside a frame.
 """
 
 from collections.abc import Callable
@@ -94,13 +95,18 @@ class Inference:
         return self._fetched(features_SC, map_NCSHW[0].transpose(0, 1) if maps else None)
 
     @torch.inference_mode()
-    def run_windows(self, frames_THWC: np.ndarray, *, maps: bool = False) -> "Fetched":
-        """A step for every window of clip_frames frames, one every stride frames."""
+    def run_windows(
+        self, frames_THWC: np.ndarray, sound_TA: np.ndarray | None = None, *, maps: bool = False
+    ) -> "Fetched":
+        """A step for every window of clip_frames frames, one every stride frames. `sound_TA` is for one that hears."""
         frames_CTHW, clip, stride = self.upload(frames_THWC)[0], self.contract.clip_frames, self.contract.stride
         starts = range(0, frames_CTHW.shape[1] - clip + 1, stride)
-        clips_NCTHW = torch.stack([frames_CTHW[:, start : start + clip] for start in starts])
+        inputs = [torch.stack([frames_CTHW[:, start : start + clip] for start in starts])]
+        if sound_TA is not None:
+            sound = torch.from_numpy(sound_TA).to(self.device)  # as it is: what is quiet needs all of float32
+            inputs.append(torch.stack([sound[start : start + clip] for start in starts]))
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
-            encoded = self._encode(clips_NCTHW)
+            encoded = self._encode(*inputs)
         return self._fetched(encoded.features_NC.float(), encoded.map_NCSHW.mean(dim=2) if maps else None)
 
     def _fetched(self, features_SC: Tensor, maps_SCHW: Tensor | None) -> "Fetched":

@@ -1,7 +1,7 @@
 """A run of frames, pushed in pieces of any length, to features and logits: bounded memory, one order of steps.
 
 A run may be cut out of a longer one: then it gives only the steps that it shows all of, `first_step` onwards.
-Shape letters: T frames, H rows, W columns, S steps.
+Shape letters: T frames, H rows, W columns, S steps, A samples of sound beside a frame.
 """
 
 from abc import ABC, abstractmethod
@@ -11,6 +11,48 @@ import numpy as np
 
 from detectors.dense.carry import Carry, View
 from detectors.inference.prepared import Fetched, Inference, Steps
+
+
+class _Waiting:
+    """Rows of arrays that wait, in pieces as they came."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._pieces: deque[np.ndarray] = deque()
+
+    @property
+    def first(self) -> np.ndarray:
+        return self._pieces[0][:1]
+
+    @property
+    def last(self) -> np.ndarray:
+        return self._pieces[-1][-1:]
+
+    def add(self, rows: np.ndarray) -> None:
+        self._pieces.append(rows)
+        self.count += len(rows)
+
+    def add_before(self, rows: np.ndarray) -> None:
+        self._pieces.appendleft(rows)
+        self.count += len(rows)
+
+    def show(self, count: int) -> np.ndarray:
+        """The first `count` rows in one array; they go on waiting."""
+        shown: list[np.ndarray] = []
+        for rows in self._pieces:
+            shown.append(rows[:count])
+            count -= len(shown[-1])
+            if not count:
+                break
+        return np.concatenate(shown) if len(shown) > 1 else shown[0]
+
+    def drop(self, count: int) -> None:
+        self.count -= count
+        while count:
+            rows = self._pieces.popleft()
+            if len(rows) > count:
+                self._pieces.appendleft(rows[count:])
+            count -= min(count, len(rows))
 
 
 class FeatureStream(ABC):
@@ -23,14 +65,13 @@ class FeatureStream(ABC):
             raise ValueError(f"chunk_frames must be a multiple of {contract.stride}, got {chunk_frames}")
         self.inference, self.contract, self.chunk_frames, self.maps = inference, contract, chunk_frames, maps
         self.first_step = -(-contract.halo_before // contract.stride) if cut else 0
-        self._waiting: deque[np.ndarray] = deque()
-        self._count = 0  # frames that wait
+        self._frames, self._sound = _Waiting(), _Waiting()
         self._under_way: deque[Fetched] = deque()
 
-    def push(self, frames_THWC: np.ndarray) -> list[Steps]:
-        """Take frames in; give steps that became known, possibly none."""
+    def push(self, frames_THWC: np.ndarray, sound_TA: np.ndarray | None = None) -> list[Steps]:
+        """Take frames in, and the sound beside them (None: silence); give steps that became known, possibly none."""
         if len(frames_THWC):
-            self._wait(frames_THWC)
+            self._wait(frames_THWC, sound_TA)
             self._work()
         # On a GPU the last result is left to come while the next frames are made.
         return self._arrived(leave=1 if self.inference.device.type == "cuda" else 0)
@@ -48,31 +89,27 @@ class FeatureStream(ABC):
     def _work_off(self, *, end: bool) -> None:
         """Compute the rest."""
 
-    def _wait(self, frames_THWC: np.ndarray) -> None:
-        self._waiting.append(frames_THWC)
-        self._count += len(frames_THWC)
+    def _wait(self, frames_THWC: np.ndarray, sound_TA: np.ndarray | None = None) -> None:
+        self._frames.add(frames_THWC)
+        if self.contract.sound_per_frame:
+            self._sound.add(self._silence(len(frames_THWC)) if sound_TA is None else sound_TA)
 
     def _repeat_last(self, times: int) -> None:
-        if times and self._waiting:
-            self._wait(np.repeat(self._waiting[-1][-1:], times, axis=0))
-
-    def _show(self, count: int) -> np.ndarray:
-        """The first `count` frames that wait, in one array; they go on waiting."""
-        shown: list[np.ndarray] = []
-        for frames_THWC in self._waiting:
-            shown.append(frames_THWC[:count])
-            count -= len(shown[-1])
-            if not count:
-                break
-        return np.concatenate(shown) if len(shown) > 1 else shown[0]
+        if times and self._count:
+            self._wait(np.repeat(self._frames.last, times, axis=0))
 
     def _drop(self, count: int) -> None:
-        self._count -= count
-        while count:
-            first_THWC = self._waiting.popleft()
-            if len(first_THWC) > count:
-                self._waiting.appendleft(first_THWC[count:])
-            count -= min(count, len(first_THWC))
+        self._frames.drop(count)
+        if self.contract.sound_per_frame:
+            self._sound.drop(count)
+
+    def _silence(self, frames: int) -> np.ndarray:
+        return np.zeros((frames, self.contract.sound_per_frame), np.float32)
+
+    @property
+    def _count(self) -> int:
+        """Frames that wait."""
+        return self._frames.count
 
     def _arrived(self, *, leave: int) -> list[Steps]:
         steps = [self._under_way.popleft().steps() for _ in range(max(0, len(self._under_way) - leave))]
@@ -99,7 +136,7 @@ class DenseStream(FeatureStream):
             self._run(self._count)
 
     def _run(self, count: int) -> None:
-        self._under_way.append(self.inference.run_chunk(self._show(count), self._carry, maps=self.maps))
+        self._under_way.append(self.inference.run_chunk(self._frames.show(count), self._carry, maps=self.maps))
         self._drop(count)
 
 
@@ -121,7 +158,7 @@ class WindowedStream(FeatureStream):
             self._run(self._batch)
 
     def _work_off(self, *, end: bool) -> None:
-        if end and self._waiting:
+        if end and self._count:
             stride = self.contract.stride
             # What waits begins halo_before frames before the next step.
             self._repeat_last(-(self._count - self.contract.halo_before) % stride)
@@ -131,8 +168,10 @@ class WindowedStream(FeatureStream):
 
     def _begin(self) -> None:
         if self._missing:
-            self._waiting.appendleft(np.repeat(self._waiting[0][:1], self._missing, axis=0))
-            self._count, self._missing = self._count + self._missing, 0
+            self._frames.add_before(np.repeat(self._frames.first, self._missing, axis=0))
+            if self.contract.sound_per_frame:
+                self._sound.add_before(self._silence(self._missing))
+            self._missing = 0
         unused = min(self._unused, self._count)
         self._drop(unused)
         self._unused -= unused
@@ -143,8 +182,9 @@ class WindowedStream(FeatureStream):
 
     def _run(self, windows: int) -> None:
         stride = self.contract.stride
-        frames_THWC = self._show(self.contract.clip_frames + (windows - 1) * stride)
-        self._under_way.append(self.inference.run_windows(frames_THWC, maps=self.maps))
+        count = self.contract.clip_frames + (windows - 1) * stride
+        sound_TA = self._sound.show(count) if self.contract.sound_per_frame else None
+        self._under_way.append(self.inference.run_windows(self._frames.show(count), sound_TA, maps=self.maps))
         self._unused = max(0, windows * stride - self._count)
         self._drop(windows * stride - self._unused)
 
