@@ -21,7 +21,8 @@ SIDE = 64
 
 def small_settings(name: str) -> dict[str, Any]:
     """As little work as the family lets one have."""
-    wanted = {"image_network": "small", "width": 8, "short_side": SIDE, "class_names": CLASSES}
+    width = 8 if name == "c3d" else 32
+    wanted = {"image_network": "small", "width": width, "short_side": SIDE, "class_names": CLASSES}
     return {one: wanted[one] for one in wanted if one in backbones.settings_of(name)}
 
 

@@ -11,10 +11,20 @@ import torch
 from detectors import checkpoints
 from detectors.backbones import torchvision_video
 from detectors.backbones.contract import Backbone
+from detectors.backbones.families.audio_visual import AudioVisualBottleneck, AudioVisualLate
+from detectors.backbones.families.c3d import C3D
+from detectors.backbones.families.cnn3d_rnn import Cnn3dRnn
+from detectors.backbones.families.cnn_lstm import CnnLstm
 from detectors.backbones.families.early_fusion import EarlyFusion
 from detectors.backbones.families.inflated import Inflated, SlowFusion
 from detectors.backbones.families.late_fusion import LateFusionFC, LateFusionPooling
+from detectors.backbones.families.nonlocal_networks import InflatedNonlocal
+from detectors.backbones.families.recurrent_cnn import RecurrentCnn
 from detectors.backbones.families.single_frame import SingleFrame
+from detectors.backbones.families.skip_rnn import SkipRnn
+from detectors.backbones.families.timesformer import TimeSformer
+from detectors.backbones.families.two_stream import TwoStream
+from detectors.backbones.families.two_stream_i3d import TwoStreamI3D
 from detectors.backbones.i3d import I3D
 from detectors.backbones.slowfast import DESIGNS, SlowFast, SlowFastDetection
 from detectors.backbones.trained import is_trained_backbone, load_trained_backbone
@@ -28,7 +38,18 @@ FAMILIES: dict[str, Callable[..., Backbone]] = {
     "late_fusion_fc": LateFusionFC,
     "early_fusion": EarlyFusion,
     "slow_fusion": SlowFusion,
+    "c3d": C3D,
+    "cnn_lstm": CnnLstm,
+    "recurrent_cnn": RecurrentCnn,
+    "skip_rnn": SkipRnn,
+    "cnn3d_rnn": Cnn3dRnn,
+    "two_stream": TwoStream,
     "inflated": Inflated,
+    "two_stream_i3d": TwoStreamI3D,
+    "inflated_nonlocal": InflatedNonlocal,
+    "timesformer": TimeSformer,
+    "audio_visual_late": AudioVisualLate,
+    "audio_visual_bottleneck": AudioVisualBottleneck,
 }
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {

@@ -23,16 +23,19 @@ class ImageNetwork(nn.Module):
 
     def __init__(self, layers: Mapping[str, nn.Module], *, parted: bool = True) -> None:
         super().__init__()
-        sizes, shape = _sizes(layers)
-        self.reductions = {_key(name): round(before / after) for name, before, after in sizes}  # of each layer
+        shapes = _shapes(layers)
+        self.reductions = {_key(name): round(before[2] / after[2]) for name, before, after in shapes}  # of each layer
         stages: list[nn.Sequential] = []
-        for name, layer in layers.items():
+        self.stage_channels: list[int] = []
+        for name, _, after in shapes:
             if not stages or (parted and self.reductions[_key(name)] > 1 and _has_weights(stages[-1])):
                 stages.append(nn.Sequential())
-            stages[-1].add_module(_key(name), layer)
+                self.stage_channels.append(0)
+            stages[-1].add_module(_key(name), layers[name])
+            self.stage_channels[-1] = after[1]
         self.stages = nn.ModuleList(stages)
-        self.channels = shape[1]
-        self.stride = 2 ** round(log2(PROBE_SIDE / shape[2]))
+        self.channels = self.stage_channels[-1]
+        self.stride = 2 ** round(log2(PROBE_SIDE / shapes[-1][2][2]))
 
     def forward(self, pictures_NCHW: Tensor) -> Tensor:
         for stage in self.stages:
@@ -106,8 +109,8 @@ def _layers_of(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield name, child
 
 
-def _sizes(layers: Mapping[str, nn.Module]) -> tuple[list[tuple[str, int, int]], torch.Size]:
-    """Rows before and after each layer, and the shape that comes out of the last."""
+def _shapes(layers: Mapping[str, nn.Module]) -> list[tuple[str, torch.Size, torch.Size]]:
+    """Of what goes into each layer and comes out of it."""
     parameter = next(one for layer in layers.values() for one in layer.parameters())
     x = torch.zeros(1, 3, PROBE_SIDE, PROBE_SIDE, device=parameter.device)
     found = []
@@ -116,9 +119,9 @@ def _sizes(layers: Mapping[str, nn.Module]) -> tuple[list[tuple[str, int, int]],
         with torch.no_grad():
             y = layer.eval()(x)
         layer.train(was_training)
-        found.append((name, x.shape[2], y.shape[2]))
+        found.append((name, x.shape, y.shape))
         x = y
-    return found, x.shape
+    return found
 
 
 def _key(name: str) -> str:

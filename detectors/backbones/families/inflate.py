@@ -25,18 +25,24 @@ def inflate(images: ImageNetwork, *, most_time_stride: int = MOST_TIME_STRIDE) -
 
     Raises ValueError, naming the layer, for a network that has no such form.
     """
-    stages, left = [], most_time_stride
+    strides, stages = time_strides(images, most_time_stride), []
     for stage in images.stages:
         layers = nn.Sequential()
         for name, layer in stage.named_children():
-            reduction = images.reductions[name]
-            in_time = 1 < reduction <= left
-            left //= reduction if in_time else 1
-            layers.add_module(name, inflated(layer, in_time=in_time))
+            layers.add_module(name, inflated(layer, in_time=strides[name] > 1))
         stages.append(layers)
     network = nn.Sequential(*stages)
     _try(network)
     return network
+
+
+def time_strides(images: ImageNetwork, most_time_stride: int = MOST_TIME_STRIDE) -> dict[str, int]:
+    """By how much each layer, inflated, shrinks time: as much as the picture, while there is some left of the most."""
+    strides, left = {}, most_time_stride
+    for name, reduction in images.reductions.items():
+        strides[name] = reduction if reduction <= left else 1
+        left //= strides[name]
+    return strides
 
 
 def inflated(layer: nn.Module, *, in_time: bool) -> nn.Module:
