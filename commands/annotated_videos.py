@@ -10,7 +10,7 @@ from commands.options import Engine, read_sources
 
 if TYPE_CHECKING:
     from pipeline.extract import Extracted
-    from pipeline.records import Source
+    from pipeline.records import Source, Video
     from pipeline.settings import Config
 
 
@@ -28,6 +28,21 @@ def annotated_sources(names: Iterable[str], videos: list[str]) -> "dict[str, Sou
     if missing:
         say_notice(f"{count(len(missing), 'annotated video')} not among --videos: {listed(missing)}")
     return {name: by_key[key] for name, key in key_of.items()}
+
+
+def probed(sources: "Mapping[str, Source]") -> "dict[str, Video]":
+    """By the names that annotations give them; says which cannot be opened."""
+    from pipeline.probing import probe_all
+    from pipeline.records import Video
+    from stages.probe import Probe
+
+    videos = {}
+    for name, (source, found) in zip(sources, probe_all(list(sources.values()), Probe()), strict=True):
+        if isinstance(found, Video):
+            videos[name] = found
+        else:
+            say_notice(f"{source.key} is left out: {found[0]}: {found[1]}")
+    return videos
 
 
 def features_of(

@@ -61,13 +61,33 @@ class HeadTrainingSettings(Settings):
     batch: Positive = Field(256, description="people in a step")
 
 
+class ClipTrainingSettings(Settings):
+    """A backbone that learns to tell clips apart (`train backbone`); epochs and rates are those of `training`."""
+
+    batch: Positive = Field(8, description="clips in a step")
+    test_clips: Positive = Field(4, description="of an action, evenly spaced, whose probabilities are averaged")
+    blocks: Positive | None = Field(
+        None, description="of the backbone, from its end, that learn beside the head; all of them if unset"
+    )
+    given_rate: Fraction01 = Field(
+        0.1, gt=0, description="share of training.learning_rate of parts that begin with backbone.weights"
+    )
+    image_weights: str | None = Field(
+        None, description="a file: torchvision's state dict of backbone.design.image_network, to begin with"
+    )
+    label_smoothing: Fraction01 = Field(0.0, lt=1, description="share of the truth that is given to all classes alike")
+    flip: bool = Field(False, description="mirror half of the clips; not where left and right are classes")
+    crop: Fraction01 = Field(1.0, gt=0, description="smallest share of the sides that a clip shows, enlarged; 1: all")
+    memory_gb: float = Field(2.0, ge=0, description="for decoded actions, so that each is decoded once")
+
+
 class TrainingSettings(Settings):
     """AdamW with warm-up and cosine, averaged weights, early stopping."""
 
     seed: int = Field(0, ge=0, description="on a CPU the same seed gives the same weights")
     epochs: Positive = Field(40, description="at most; see patience")
     warmup_epochs: int = Field(4, ge=0, description="in which the learning rate rises; fewer than epochs")
-    batch: Positive = Field(2, description="stretches of video in a step; of people: training.head.batch")
+    batch: Positive = Field(2, description="stretches of video in a step; of people and clips: their own batch")
     learning_rate: float = Field(1e-3, gt=0, description="after the warm-up; from there it falls along half a cosine")
     weight_decay: float = Field(0.05, ge=0, description="of AdamW; biases and scales do not decay")
     clip_norm: float = Field(1.0, gt=0, description="gradients are scaled down to this norm")
@@ -84,6 +104,7 @@ class TrainingSettings(Settings):
     features: FeatureFolderSettings | None = Field(None, description="made elsewhere; else the backbone's")
     finetune: FinetuneSettings = FinetuneSettings()
     head: HeadTrainingSettings = HeadTrainingSettings()
+    clips: ClipTrainingSettings = ClipTrainingSettings()
     shuffle_labels: bool = Field(False, description="train on labels in random order: what is then found was no lesson")
 
     @model_validator(mode="after")

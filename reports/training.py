@@ -8,13 +8,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from pipeline.clock import clock
 from pipeline.tables import publish, storing
+from training.validate_clips import Accuracy
 
 _LOSS = "loss_"
+_JUDGED = {"average_map": "mAP", "accuracy": "accuracy"}  # what a row may tell of the validation, of one kind each
+_MOST_CLASSES = 20
 
 
 class TrainingProgress:
@@ -45,8 +49,7 @@ class TrainingProgress:
         done = row["epoch"] - first + 1
         left_s = (time.monotonic() - self._started) / done * (self.epochs - row["epoch"])
         losses = "  ".join(f"{name.removeprefix(_LOSS)} {row[name]:.3f}" for name in row if name.startswith(_LOSS))
-        average_map = row.get("average_map")
-        judged = "" if average_map is None else f"  mAP {100 * average_map:.1f}"
+        judged = "".join(f"  {what} {100 * row[name]:.1f}" for name, what in _JUDGED.items() if name in row)
         self.console.print(
             f"epoch {row['epoch']}/{self.epochs}  loss: {losses}{judged}  {row['seconds']:.1f} s, "
             f"{clock(left_s)} left at most",
@@ -70,6 +73,34 @@ def map_of_epoch(history: Sequence[dict[str, Any]], epoch: int) -> Table:
     return table
 
 
+def accuracy_table(accuracy: Accuracy) -> Table:
+    """How many of the validation actions are told, in percent."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    shares = {"accuracy": accuracy.top1, "mean over classes": accuracy.class_mean, "among the best 5": accuracy.top5}
+    told = {name: share for name, share in shares.items() if share is not None}
+    for name in told:
+        table.add_column(name, justify="right")
+    table.add_row(*(f"{100 * share:.1f}" for share in told.values()))
+    return table
+
+
+def class_table(accuracy: Accuracy, class_names: Sequence[str]) -> Table:
+    """The same by class, those that are told worst first."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("class")
+    for name in ("actions", "right", "%"):
+        table.add_column(name, justify="right")
+    rows = zip(class_names, accuracy.there_K.tolist(), accuracy.right_K.tolist(), strict=True)
+    judged = sorted((row for row in rows if row[1]), key=lambda row: row[2] / row[1])
+    if len(judged) > _MOST_CLASSES:
+        rest = judged[_MOST_CLASSES:]
+        more = f"and {len(rest)} more", sum(there for _, there, _ in rest), sum(right for *_, right in rest)
+        judged = [*judged[:_MOST_CLASSES], more]
+    for name, there, right in judged:
+        table.add_row(escape(name), f"{there}", f"{right}", f"{100 * right / there:.1f}")
+    return table
+
+
 def write_metrics(history: Sequence[dict[str, Any]], path: Path) -> None:
     """One row an epoch. Raises StopRun when the disk refuses."""
     names = list(dict.fromkeys(name for row in history for name in row))
@@ -81,7 +112,7 @@ def write_metrics(history: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def plot_curve(history: Sequence[dict[str, Any]], chosen_epoch: int, path: Path) -> None:
-    """Losses and validation mAP by epoch, the chosen epoch marked. Raises StopRun when the disk refuses."""
+    """Losses and validation mAP or accuracy by epoch, the chosen epoch marked. Raises StopRun when the disk refuses."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -93,10 +124,11 @@ def plot_curve(history: Sequence[dict[str, Any]], chosen_epoch: int, path: Path)
         left.plot(epochs, [row[name] for row in history], label=name.removeprefix(_LOSS))
     left.set(title="training losses", xlabel="epoch", yscale="log")
     left.legend(frameon=False)
-    judged = [row for row in history if "average_map" in row]
-    right.plot([row["epoch"] for row in judged], [100 * row["average_map"] for row in judged], marker=".")
+    key = next((name for name in _JUDGED if any(name in row for row in history)), "average_map")
+    judged = [row for row in history if key in row]
+    right.plot([row["epoch"] for row in judged], [100 * row[key] for row in judged], marker=".")
     right.axvline(chosen_epoch, linestyle="--", color="gray", label="kept")
-    right.set(title="validation mAP", xlabel="epoch", ylim=(0, 100))
+    right.set(title=f"validation {_JUDGED[key]}", xlabel="epoch", ylim=(0, 100))
     right.legend(frameon=False)
     with storing(path.parent):
         figure.savefig(path, dpi=120)

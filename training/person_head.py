@@ -146,7 +146,7 @@ def _run(
 
 def _identity(config: Config, design: dict[str, Any], splits: PeopleSplits, backbone_digest: str) -> str:
     """Hash of all that determines the weights."""
-    settings = config.training.model_dump_json(exclude={"finetune", "augmentation", "tious", "features"})
+    settings = config.training.model_dump_json(exclude={"finetune", "augmentation", "tious", "features", "clips"})
     told = [design, backbone_digest, splits.class_names, splits.class_ids, settings, config.persons.window_s]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     digest.update(config.frames.model_dump_json().encode() + config.backbone.name.encode())

@@ -110,7 +110,7 @@ def _identity(config: Config, design: dict[str, Any], splits: Splits, backbone_d
     """Hash of all that determines the weights."""
     digest = hashlib.sha256(json.dumps([design, backbone_digest, splits.class_names], sort_keys=True).encode())
     digest.update(
-        config.training.model_dump_json(exclude={"finetune", "head"}).encode()
+        config.training.model_dump_json(exclude={"finetune", "head", "clips"}).encode()
         + config.localizer.model_dump_json().encode()
     )
     digest.update(config.frames.model_dump_json().encode() + config.backbone.name.encode())

@@ -149,7 +149,8 @@ def _retrained(trained: Trained, config: Config, tuned: EndToEnd, before: float,
 
 def _identity(config: Config, stages: FeatureStages, trained: Trained) -> str:
     """Hash of all that determines the weights: the detector as it was holds what it was trained on."""
-    digest = hashlib.sha256(f"{stages.features_hash} {config.training.model_dump_json()}".encode())
+    settings = config.training.model_dump_json(exclude={"clips"})
+    digest = hashlib.sha256(f"{stages.features_hash} {settings}".encode())
     for name, tensor in trained.state.items():
         digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()
