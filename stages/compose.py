@@ -1,7 +1,7 @@
-"""Join parts of recordings into one mp4: how the demo and long test recordings are made. Memory stays bounded."""
+"""Join parts of recordings, or pictures, into one mp4: how demo and made-up recordings are made, in bounded memory."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import repeat
@@ -51,20 +51,35 @@ def compose(
     Raises VideoError for a part that shows nothing, OSError for a place that cannot be written.
     """
     rate = Fraction(fps)
+    write_pictures(_all_canvases(parts, width, height, rate, progress), out, width=width, height=height, fps=rate)
+
+
+def write_pictures(
+    pictures: Iterable[np.ndarray],
+    out: Path,
+    *,
+    width: int,
+    height: int,
+    fps: Fraction | int,
+    each_alone: bool = False,
+) -> None:
+    """Write pictures (height, width, 3), uint8 RGB, as an mp4, whole or not at all; sides must be even.
+
+    `each_alone`: every frame is coded without the others, so that it holds no trace of them. Raises OSError for a place
+    that cannot be written.
+    """
+    rate = Fraction(fps)
     # Written beside its place and renamed: whoever stops this half way leaves no video that only looks whole.
     partial = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with av.open(str(partial), "w", format="mp4") as container:
             stream = _add_stream(container, width, height, rate)
-            written = 0
-            for number, part in enumerate(parts, 1):
-                for canvas in _canvases(part, width, height, rate):
-                    frame = av.VideoFrame.from_ndarray(canvas, format="rgb24")
-                    frame.pts, frame.time_base = written, 1 / rate
-                    container.mux(stream.encode(frame))
-                    written += 1
-                if progress is not None:
-                    progress(number, len(parts))
+            if each_alone:
+                stream.gop_size = 1
+            for number, picture in enumerate(pictures):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = number, 1 / rate
+                container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
         partial.replace(out)
     finally:
@@ -76,6 +91,15 @@ def _add_stream(container: av.container.OutputContainer, width: int, height: int
     stream = container.add_stream(name, rate=rate, options=ENCODERS[name])
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     return stream
+
+
+def _all_canvases(
+    parts: Sequence[Part], width: int, height: int, rate: Fraction, progress: Progress | None
+) -> Iterator[np.ndarray]:
+    for number, part in enumerate(parts, 1):
+        yield from _canvases(part, width, height, rate)
+        if progress is not None:
+            progress(number, len(parts))
 
 
 def _canvases(part: Part, width: int, height: int, rate: Fraction) -> Iterator[np.ndarray]:

@@ -115,6 +115,21 @@ def test_a_network_without_a_dense_form_is_not_compared(name: str) -> None:
         bench.bench([name], device="cpu", precision="float32")
 
 
+def test_raw_video_has_as_many_bytes_as_the_course_says() -> None:
+    """EECS 498-007: SD video, 640x480 at 30 frames a second, 1.5 GB a minute; 16 frames of 112x112, 588 KB."""
+    assert cost.raw_bytes(60 * 30, 480, 640) / 2**30 == pytest.approx(1.5, abs=0.05)
+    assert cost.raw_bytes(16, 112, 112) == 588 * 2**10
+
+
+def test_a_clip_costs_by_its_design_and_its_pictures() -> None:
+    toy, small = (cost.cost_of("slow_fusion", image_network=images) for images in ("toy", "small"))
+    # 3-D convolutions of 27 weights: 16 frames of 112x112 with 3 channels to 12, a 64th of the cells with 12 to 24.
+    assert toy.flop_per_clip == 2 * 27 * 16 * 112**2 * (3 * 12 + 12 * 24 // 64) + 2 * 27 * 16 * 112**2 // 2
+    assert small.parameters != toy.parameters
+    backbone = backbones.outline("slow_fusion", image_network="toy")
+    assert cost.flop_of_clip(backbone, 16, side=56) == toy.flop_per_clip / 4
+
+
 def test_speeds_are_told_from_seconds_a_step() -> None:
     speed = bench.Speed(
         "net", 3 * 10**12, steps_per_s=5.0, redundant=0.0, dense_s=[0.1, 0.02, 0.01], windowed_s=[0.4] * 3

@@ -4,8 +4,10 @@ Operations are two for a multiply-add, convolutions and matrix products only. Pi
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from detectors.backbones import outline
@@ -39,9 +41,9 @@ class Cost:
         return self.flop_per_clip * self.steps_per_s
 
 
-def cost_of(name: str) -> Cost:
-    """Of the backbone of that name."""
-    backbone = outline(name)
+def cost_of(name: str, **design: Any) -> Cost:
+    """Of the backbone of that name, with those settings of its making."""
+    backbone = outline(name, **design)
     contract = backbone.contract
     per_clip = flop_of_clip(backbone, contract.clip_frames)
     return Cost(
@@ -52,12 +54,24 @@ def cost_of(name: str) -> Cost:
     )
 
 
-def flop_of_clip(backbone: Backbone, frames: int) -> int:
-    """Of a clip of so many frames, the backbone being on the meta device."""
-    side = backbone.contract.short_side
+def flop_of_clip(backbone: Backbone, frames: int, side: int | None = None) -> int:
+    """Of a clip of so many frames, of its own size or of another, the backbone being on the meta device."""
+    side = side or backbone.contract.short_side
+    clip_1CTHW = torch.empty(1, 3, frames, side, side, device="meta")
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        backbone.encode(torch.empty(1, 3, frames, side, side, device="meta"))
+        backbone.encode(clip_1CTHW, *silence(backbone.contract, clip_1CTHW))
     return int(counter.get_total_flops())
+
+
+def silence(contract: Contract, clips_NCTHW: Tensor) -> tuple[Tensor, ...]:
+    """What the backbone takes beside clips: sound (N, T, A), if it hears."""
+    shape = clips_NCTHW.shape[0], clips_NCTHW.shape[2], contract.sound_per_frame
+    return (clips_NCTHW.new_zeros(shape),) if contract.sound_per_frame else ()
+
+
+def raw_bytes(frames: int, height: int, width: int) -> int:
+    """Of frames as a network takes them: three colours, a byte each."""
+    return frames * height * width * 3
 
 
 def _flop_of_step(backbone: Backbone) -> int:
