@@ -16,12 +16,14 @@ from commands.demo import demo
 from commands.detect import detect
 from commands.evaluate import evaluate
 from commands.export import export
+from commands.families import families
 from commands.plan import plan
 from commands.query import query
 from commands.render import render
 from commands.report import report
 from commands.settings import settings
 from commands.train import train
+from commands.visualize import visualize
 from commands.weights import weights_fetch, weights_list
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -37,6 +39,8 @@ app.command()(render)
 app.command()(demo)
 app.command()(bench)
 app.command()(backbones)
+app.command()(families)
+app.command()(visualize)
 app.command()(settings)
 
 weights_app = typer.Typer(no_args_is_help=True, help="Weights and sample videos that others publish.")

@@ -122,7 +122,7 @@ def test_shapes_stand_out() -> None:
     for seed in range(50):
         rng = np.random.default_rng(seed)
         backdrop = draw_backdrop(rng, SIDE)
-        assert abs(draw_look(rng, "disc", backdrop).colour_3.mean() - backdrop.mean()) > 50
+        assert draw_look(rng, SHAPES[seed % len(SHAPES)]).colour_3.mean() - backdrop.mean() > 40
 
 
 def test_kinds_are_the_same_pictures_labelled_by_movement_or_by_shape() -> None:

@@ -1,9 +1,19 @@
 """Divided attention: over time at each place, over space in each frame; what goes where, and order that counts."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from left_or_right import CLASSES, held_out, share_right, train
 
-from detectors.backbones.families.timesformer import HEAD_WIDTH, Attention, DividedAttention, TimeSformer, where
+from detectors.backbones.families.timesformer import (
+    HEAD_WIDTH,
+    Attention,
+    DividedAttention,
+    TimeAttention,
+    TimeSformer,
+    where,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -15,7 +25,7 @@ def made() -> TimeSformer:
 
 def test_attention_over_time_keeps_places_apart_and_over_space_frames() -> None:
     torch.manual_seed(0)
-    layer = DividedAttention(HEAD_WIDTH).eval()
+    layer = DividedAttention(HEAD_WIDTH, frames=4).eval()
     tokens_NTPC = torch.randn(1, 4, 5, HEAD_WIDTH)
     other_NTPC = tokens_NTPC.clone()
     other_NTPC[0, 2, 3] += torch.randn(HEAD_WIDTH)
@@ -59,3 +69,27 @@ def test_places_tell_rows_from_columns_in_pictures_of_any_size() -> None:
 def test_a_width_that_cannot_be_shared_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^timesformer's width must be a multiple of 32, got 40$"):
         TimeSformer(width=40)
+
+
+def test_heads_begin_by_looking_just_before_and_after() -> None:
+    attention = TimeAttention(2 * HEAD_WIDTH, frames=6)
+    assert attention.favour().argmax(dim=2)[:, 1:5].tolist() == [[0, 1, 2, 3], [2, 3, 4, 5]]
+
+
+def test_left_and_right_are_learned() -> None:
+    torch.manual_seed(0)
+    network = TimeSformer(class_names=CLASSES, image_network="small", width=HEAD_WIDTH)
+    train(network, count=192, epochs=8, rate=1e-3)
+    features_NC, labels_N = held_out(network)
+    with torch.inference_mode():
+        assert share_right(network.head(features_NC), labels_N) >= 0.9
+
+
+def test_a_saved_network_gives_the_same_scores(tmp_path: Path) -> None:
+    network, clip = made(), torch.randn(1, 3, 6, 32, 32)
+    torch.save(network.state_dict(), tmp_path / "mine.pth")
+    torch.manual_seed(9)
+    other = TimeSformer(class_names=("a", "b"), image_network="small", clip_frames=6, width=HEAD_WIDTH).eval()
+    other.load(tmp_path / "mine.pth")
+    with torch.inference_mode():
+        torch.testing.assert_close(other(clip), network(clip), rtol=0, atol=0)

@@ -30,14 +30,14 @@ BUDGET = (
     "training.patience=100000",
     "training.validate_every=100000",
     "training.learning_rate=0.003",
-    "training.clips.batch=16",
+    "training.clips.batch=8",
     "training.clips.test_clips=2",
 )
 SHAPES_BUDGET = ("backbone.design.short_side=64", "frames.short_side=64")  # the size that moving shapes have
 # What some need to learn at all, or within the time of the others.
 SUITED = {
     "c3d": ("backbone.design.width=8", "training.learning_rate=0.001"),  # without batch norms; an eighth as wide
-    "timesformer": ("backbone.design.width=128", "training.learning_rate=0.001"),
+    "timesformer": ("backbone.design.width=64", "training.learning_rate=0.001"),
 }
 
 _DESIGN = "backbone.design."

@@ -18,13 +18,13 @@ SHAPES = ("disc", "square", "triangle", "cross", "ring", "bars")
 CLASSES = {"order": MOVEMENTS, "appearance": SHAPES}
 
 SIDE = 64  # pixels, to which the numbers below belong
-SIZES = (9.0, 18.0)  # from the middle of a shape to its rim
+SIZES = (7.0, 16.0)  # from the middle of a shape to its rim
 SPEEDS = (1.8, 3.2)  # a frame, moving or circling
-RADII = (6.0, 10.0)  # of circles
-GROWTHS = (0.03, 0.05)  # log of the factor a frame
+RADII = (5.0, 8.0)  # of circles
+GROWTHS = (0.05, 0.08)  # log of the factor a frame
 TILTS = (-0.35, 0.35)
 TINT = 0.06  # of the circle of hues, to either side
-CONTRAST = 50.0  # of a shape to what is behind it, of 255
+DARK = (30.0, 80.0)  # of a backdrop, of 255
 NOISE = 5.0  # standard deviation in every frame, of 255
 
 
@@ -56,7 +56,7 @@ def clips(kind: str, count: int, *, seed: int, frames: int = 16, side: int = SID
     for index, (movement, shape) in enumerate(cells_N):
         rng = np.random.default_rng([seed, index])
         backdrop = draw_backdrop(rng, side)
-        states, look = draw_states(rng, MOVEMENTS[movement], frames), draw_look(rng, SHAPES[shape], backdrop)
+        states, look = draw_states(rng, MOVEMENTS[movement], frames), draw_look(rng, SHAPES[shape])
         clips_NTHWC[index] = with_noise(rng, painted(backdrop, states, look))
     return clips_NTHWC, cells_N[:, list(CLASSES).index(kind)]
 
@@ -89,7 +89,7 @@ def draw_states(rng: np.random.Generator, movement: str, frames: int) -> States:
 
 def draw_backdrop(rng: np.random.Generator, side: int) -> np.ndarray:
     """A picture (H, W, 3), float, 0..255: soft blotches, rather dark."""
-    coarse = rng.uniform(40, 110) + rng.uniform(-25, 25, 3) + rng.uniform(-18, 18, (7, 7, 3))
+    coarse = rng.uniform(*DARK) + rng.uniform(-15, 15, 3) + rng.uniform(-18, 18, (7, 7, 3))
     at = np.linspace(0, 6 - 1e-9, side)
     low, part = at.astype(int), (at % 1)[:, None, None]
     rows = coarse[low] * (1 - part) + coarse[low + 1] * part
@@ -98,14 +98,11 @@ def draw_backdrop(rng: np.random.Generator, side: int) -> np.ndarray:
     return backdrop
 
 
-def draw_look(rng: np.random.Generator, shape: str, backdrop: np.ndarray) -> Look:
-    """A shape's look: its own tint, light or dark, well apart from the backdrop's."""
-    behind_3 = backdrop.mean(axis=(0, 1))
+def draw_look(rng: np.random.Generator, shape: str) -> Look:
+    """A shape's look: its own tint, bright, as the backdrop is dark."""
     hue = SHAPES.index(shape) / len(SHAPES) + rng.uniform(-TINT, TINT)
-    while True:
-        colour_3 = 255 * np.array(hsv_to_rgb(hue % 1, rng.uniform(0.6, 1), rng.uniform(0.1, 1)))
-        if abs(colour_3.mean() - behind_3.mean()) > CONTRAST:
-            return Look(shape, rng.uniform(*TILTS), colour_3)
+    colour_3 = 255 * np.array(hsv_to_rgb(hue % 1, rng.uniform(0.5, 0.8), rng.uniform(0.85, 1)))
+    return Look(shape, rng.uniform(*TILTS), colour_3)
 
 
 def painted(backdrop: np.ndarray, states: States, look: Look) -> np.ndarray:

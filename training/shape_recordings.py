@@ -104,7 +104,7 @@ def _pictures(plan: list[Timed], rng: np.random.Generator) -> Iterator[np.ndarra
     for timed in plan:
         yield from _pause(backdrop, timed.frames.start - at, rng)
         states = draw_states(rng, timed.movement, len(timed.frames))
-        yield from with_noise(rng, painted(backdrop, states, draw_look(rng, timed.shape, backdrop)))
+        yield from with_noise(rng, painted(backdrop, states, draw_look(rng, timed.shape)))
         at = timed.frames.stop
     yield from _pause(backdrop, PAUSE_FRAMES[1], rng)
 

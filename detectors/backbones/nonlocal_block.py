@@ -26,7 +26,7 @@ class NonLocal(nn.Module):
         theta_NDP = self.conv_theta(x_NCTHW).flatten(2)
         phi_NDQ = self.conv_phi(pooled_NCTHW).flatten(2)
         g_NDQ = self.conv_g(pooled_NCTHW).flatten(2)
-        seen_NDP = _seen(theta_NDP, phi_NDQ, g_NDQ)
+        seen_NDP = seen(theta_NDP, phi_NDQ, g_NDQ)
         added_NCTHW: Tensor = self.bn(self.conv_out(seen_NDP.view(*seen_NDP.shape[:2], *x_NCTHW.shape[2:])))
         return torch.add(x_NCTHW, added_NCTHW)
 
@@ -38,7 +38,7 @@ class MaxPoolByTwo(nn.Module):
         return F.max_pool3d(x_NCTHW, [min(2, size) for size in x_NCTHW.shape[2:]])
 
 
-def _seen(theta_NDP: Tensor, phi_NDQ: Tensor, g_NDQ: Tensor) -> Tensor:
+def seen(theta_NDP: Tensor, phi_NDQ: Tensor, g_NDQ: Tensor) -> Tensor:
     """(N, D, P): for each place the mean over all pooled places of what they say, times how well they go together.
 
     No softmax is between the two products, so where there are more places than channels the second comes first.

@@ -7,10 +7,12 @@ The inflated network sees movement, the GRU what came before and after it, up to
 from collections.abc import Mapping
 from math import prod
 
+import torch
 from torch import Tensor, nn
 
 from detectors.backbones.contract import Criterion, Encoded
 from detectors.backbones.families.family import Family, family_contract, names_or_kinetics
+from detectors.backbones.families.fresh_weights import begin_afresh
 from detectors.backbones.families.image_network import image_network as make_images
 from detectors.backbones.families.inflate import inflate, time_strides
 
@@ -36,14 +38,17 @@ class Cnn3dRnn(Family):
         names = names_or_kinetics(class_names)
         images = make_images(image_network, image_state)
         self.steps = inflate(images, most_time_stride=TIME_STRIDE)
+        if image_state is None:
+            begin_afresh(self.steps)
         self.gru = nn.GRU(images.channels, width, batch_first=True, bidirectional=True)
-        self.head = nn.Linear(2 * width, len(names))
+        channels = images.channels + 2 * width
+        self.head = nn.Linear(channels, len(names))
         stride = prod(time_strides(images, TIME_STRIDE).values())
         steps = STEPS if clip_frames is None else max(1, clip_frames // stride)
         self.middle = (steps - 1) // 2
         self.contract = family_contract(
             names,
-            channels=2 * width,
+            channels=channels,
             map_stride=None,
             clip_frames=(2 * self.middle + 1) * stride,
             stride=stride,
@@ -51,10 +56,9 @@ class Cnn3dRnn(Family):
         )
 
     def states(self, clips_NCTHW: Tensor) -> Tensor:
-        """What is known at each step (N, S, C)."""
-        map_NCSHW = self.steps(clips_NCTHW)
-        states_NSC: Tensor = self.gru(map_NCSHW.mean(dim=(3, 4)).transpose(1, 2))[0]
-        return states_NSC
+        """Of each step (N, S, C) what it shows and what the GRU knows: by the GRU alone learning hardly begins."""
+        seen_NSC = self.steps(clips_NCTHW).mean(dim=(3, 4)).transpose(1, 2)
+        return torch.cat([seen_NSC, self.gru(seen_NSC)[0]], dim=2)
 
     def encode(self, clips_NCTHW: Tensor) -> Encoded:
         """Of the step in the middle; the map is one cell."""

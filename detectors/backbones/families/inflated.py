@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from detectors.backbones.contract import Encoded, mean_of_steps
 from detectors.backbones.families.family import CLIP_FRAMES, Family, family_contract, names_or_kinetics
+from detectors.backbones.families.fresh_weights import begin_afresh
 from detectors.backbones.families.image_network import image_network as make_images
 from detectors.backbones.families.inflate import inflate
 from detectors.dense.carry import View
@@ -62,9 +63,7 @@ class SlowFusion(Inflated):
         clip_frames: int = CLIP_FRAMES,
     ) -> None:
         super().__init__(class_names=class_names, image_network=image_network, clip_frames=clip_frames)
-        for module in self.trunk.modules():
-            if isinstance(module, nn.Conv3d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        begin_afresh(self.trunk)
 
 
 def dense_view(trunk: nn.Module) -> View | None:

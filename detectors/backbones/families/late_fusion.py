@@ -57,7 +57,8 @@ class LateFusionFC(Family):
         self.fusion = nn.Sequential(
             nn.AdaptiveAvgPool3d((None, GRID, GRID)),
             nn.Flatten(),
-            nn.Linear(clip_frames * GRID**2 * self.images.channels, width),
+            nn.Linear(clip_frames * GRID**2 * self.images.channels, width, bias=False),
+            nn.BatchNorm1d(width),
             nn.ReLU(inplace=True),
         )
         self.head = nn.Linear(width, len(names))

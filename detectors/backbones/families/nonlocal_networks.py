@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from detectors.backbones.families.family import CLIP_FRAMES, family_contract
+from detectors.backbones.families.fresh_weights import begin_afresh
 from detectors.backbones.families.inflated import Inflated
 from detectors.backbones.nonlocal_block import NonLocal
 
@@ -32,6 +33,8 @@ class InflatedNonlocal(Inflated):
         super().__init__(
             class_names=class_names, image_network=image_network, image_state=image_state, clip_frames=clip_frames
         )
+        if image_state is None:
+            begin_afresh(self.trunk)
         stages = [name for name, stage in self.trunk.named_children() if next(stage.parameters(), None) is not None]
         insert_nonlocal(self.trunk, [stages[index] for index in behind(len(stages))])
         self.contract = family_contract(

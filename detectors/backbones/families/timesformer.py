@@ -1,7 +1,9 @@
 """Factorised space-time attention: over time at each place, then over space in each frame (TimeSformer, ICML 2021).
 
-Bertasius et al., arXiv 2102.05095. Tokens are the cells of an image network's map of each frame.
-Shape letters: N clips, C channels, T frames, P places, h x w cells of a map.
+Bertasius et al., arXiv 2102.05095. Tokens are the cells of an image network's map of each frame. There is no class
+token: the mean of all is a clip's feature. Heads begin by looking at frames just before and after, which the paper's do
+not: trained from nothing on few clips, they otherwise learn them by heart and nothing about order.
+Shape letters: N clips, C channels, T frames, P places, h x w cells of a map, D differences between frames.
 """
 
 from collections.abc import Mapping
@@ -15,6 +17,7 @@ from detectors.backbones.families.image_network import image_network as make_ima
 
 WIDTH, DEPTH = 256, 4
 HEAD_WIDTH = 32  # channels of a token that a head of attention looks at
+AWAY = (-1, 1, -2, 2, -3, 3, -4, 4)  # frames from its own at which a head looks at first; others look at all alike
 
 
 class TimeSformer(Family):
@@ -38,7 +41,7 @@ class TimeSformer(Family):
         self.token = nn.Conv2d(self.images.channels, width, 1)
         self.when = nn.Embedding(clip_frames, width)
         nn.init.normal_(self.when.weight, std=0.5)
-        self.layers = nn.ModuleList(DividedAttention(width) for _ in range(DEPTH))
+        self.layers = nn.ModuleList(DividedAttention(width, clip_frames) for _ in range(DEPTH))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, len(names))
         self.contract = family_contract(names, channels=width, map_stride=self.images.stride, clip_frames=clip_frames)
@@ -59,9 +62,9 @@ class TimeSformer(Family):
 class DividedAttention(nn.Module):
     """A layer of the transformer: attention over time, attention over space, then each token by itself."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, frames: int) -> None:
         super().__init__()
-        self.time, self.space = Attention(width), Attention(width)
+        self.time, self.space = TimeAttention(width, frames), Attention(width)
         self.alone = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
@@ -87,9 +90,34 @@ class Attention(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         parts = self.query_key_value(self.norm(tokens))
         parts = parts.reshape(*parts.shape[:-1], 3, self.heads, HEAD_WIDTH).movedim(-3, 0).transpose(-3, -2)
-        seen = nn.functional.scaled_dot_product_attention(*parts.unbind(0))
+        query, key, value = parts.unbind(0)
+        favour = self.favour()
+        favour = favour if favour is None else favour.to(query.dtype)
+        seen = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=favour)
         result: Tensor = self.out(seen.transpose(-3, -2).flatten(-2))
         return result
+
+    def favour(self) -> Tensor | None:
+        """What is added to how well tokens go together (heads, tokens, tokens), before what they hold is known."""
+        return None
+
+
+class TimeAttention(Attention):
+    """Among the frames of a clip; every head learns how much it favours frames so far before or after."""
+
+    away_TT: Tensor
+
+    def __init__(self, width: int, frames: int) -> None:
+        super().__init__(width)
+        index_T = torch.arange(frames)
+        self.register_buffer("away_TT", index_T - index_T[:, None] + frames - 1, persistent=False)
+        away_D = torch.arange(1 - frames, frames)
+        rows = [-(away_D - away).abs().float() for away in AWAY[: self.heads]]
+        rows += [torch.zeros(len(away_D))] * (self.heads - len(rows))
+        self.by_distance = nn.Parameter(torch.stack(rows))
+
+    def favour(self) -> Tensor:
+        return self.by_distance[:, self.away_TT]
 
 
 def where(height: int, width: int, like_C: Tensor) -> Tensor:

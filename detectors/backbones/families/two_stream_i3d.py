@@ -12,6 +12,7 @@ from detectors.backbones.contract import Criterion, Encoded, mean_of_steps
 from detectors.backbones.families.averaged_scores import AveragedScores
 from detectors.backbones.families.family import CLIP_FRAMES, Family, family_contract, names_or_kinetics
 from detectors.backbones.families.flow import check_flow, network_input
+from detectors.backbones.families.fresh_weights import begin_afresh
 from detectors.backbones.families.image_network import image_network as make_images
 from detectors.backbones.families.inflate import inflate
 from detectors.backbones.families.two_stream import side_by_side
@@ -39,7 +40,10 @@ class TwoStreamI3D(Family):
         names = names_or_kinetics(class_names)
         of_frames, of_flow = (make_images(image_network, image_state) for _ in range(2))
         self.spatial, self.temporal = inflate(of_frames), inflate(of_flow)
-        take_flow(self.temporal, keep=image_state is not None)
+        take_flow(self.temporal)
+        if image_state is None:
+            begin_afresh(self.spatial)
+            begin_afresh(self.temporal)
         width = of_frames.channels
         self.head = AveragedScores({"spatial": width, "temporal": width}, len(names))
         self.contract = family_contract(names, channels=2 * width, map_stride=of_frames.stride, clip_frames=clip_frames)
@@ -60,14 +64,10 @@ class TwoStreamI3D(Family):
         return side_by_side(self.spatial, self.temporal)
 
 
-def take_flow(trunk: nn.Module, *, keep: bool) -> None:
-    """Let the first convolution take two channels instead of 3.
-
-    `keep`: both have the mean of the weights that there are, as `widen` of early fusion does; else two stay.
-    """
+def take_flow(trunk: nn.Module) -> None:
+    """Let the first convolution take two channels instead of 3; both have the mean of the weights that there are."""
     first = next(module for module in trunk.modules() if isinstance(module, nn.Conv3d))
     with torch.no_grad():
-        weight = first.weight.mean(dim=1, keepdim=True).repeat(1, FLOW_CHANNELS, 1, 1, 1) if keep else first.weight
-        weight = weight[:, :FLOW_CHANNELS] * (first.in_channels / FLOW_CHANNELS)
-        first.weight = nn.Parameter(weight)
+        mean = first.weight.mean(dim=1, keepdim=True) * (first.in_channels / FLOW_CHANNELS)
+        first.weight = nn.Parameter(mean.repeat(1, FLOW_CHANNELS, 1, 1, 1))
     first.in_channels = FLOW_CHANNELS
