@@ -21,8 +21,8 @@ from detectors.backbones.contract import Backbone
 LEARNING_RATE = 0.1
 MOST_SHIFT = 1 / 14  # of the side of a picture
 MOST_ZOOM = 0.1
-DECLINE = 0.75  # how fast frequencies in space fall off: at 1 broad areas outgrow what is drawn in them
-COLOUR_COST = 0.1  # of squared distance from the mean colour: or else broad areas turn black and white
+DECLINE = 0.9  # how fast frequencies in space fall off: at 1 broad areas outgrow what is drawn in them
+COLOUR_COST = 0.04  # of squared distance from the mean colour: or else broad areas turn black and white
 FAINTEST = 0.1  # a frame that the score hardly depends on is not made to look as if it did
 # How natural pictures vary: in brightness most, then from blue to yellow, then from green to red.
 COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))

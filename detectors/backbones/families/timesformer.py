@@ -15,8 +15,8 @@ from detectors.backbones.contract import Encoded, mean_of_steps
 from detectors.backbones.families.family import CLIP_FRAMES, Family, family_contract, names_or_kinetics
 from detectors.backbones.families.image_network import image_network as make_images
 
-WIDTH, DEPTH = 256, 4
-HEAD_WIDTH = 32  # channels of a token that a head of attention looks at
+WIDTH, DEPTH = 256, 2
+HEAD_WIDTH, FEWEST_HEADS = 32, 4  # channels of a token that a head of attention looks at; narrow tokens have as many
 AWAY = (-1, 1, -2, 2, -3, 3, -4, 4)  # frames from its own at which a head looks at first; others look at all alike
 
 
@@ -85,11 +85,15 @@ class Attention(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
-        self.heads = width // HEAD_WIDTH
+        self.heads = max(FEWEST_HEADS, width // HEAD_WIDTH)
 
     def forward(self, tokens: Tensor) -> Tensor:
         parts = self.query_key_value(self.norm(tokens))
-        parts = parts.reshape(*parts.shape[:-1], 3, self.heads, HEAD_WIDTH).movedim(-3, 0).transpose(-3, -2)
+        parts = (
+            parts.reshape(*parts.shape[:-1], 3, self.heads, tokens.shape[-1] // self.heads)
+            .movedim(-3, 0)
+            .transpose(-3, -2)
+        )
         query, key, value = parts.unbind(0)
         favour = self.favour()
         favour = favour if favour is None else favour.to(query.dtype)
