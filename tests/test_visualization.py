@@ -191,5 +191,5 @@ def test_backbone_that_hears_hears_silence() -> None:
 def test_i3d_takes_a_clip_made_for_a_class_for_that_class() -> None:
     backbone = backbones.load("i3d", weights.fetch("i3d_kinetics400"))
     class_id = backbone.contract.class_names.index("riding a bike")
-    ascent = ascend(backbone, class_id, frames=8, side=64, steps=12, smoothness=SPEEDS["slow"])
+    ascent = ascend(backbone, class_id, frames=8, side=64, steps=30, smoothness=SPEEDS["slow"])
     assert ascent.score_before < 0.1 and ascent.score_after > 0.5

@@ -145,7 +145,7 @@ def test_sizes_that_the_network_does_not_take_are_refused(
 
 @pytest.mark.network
 def test_i3d_with_its_published_weights_shows_a_class_it_knows(tmp_path: Path) -> None:
-    options = ("--frames", 8, "--side", 64, "--steps", 12, "--speed", "slow", "--out", tmp_path / "bike.gif")
+    options = ("--frames", 8, "--side", 64, "--steps", 30, "--speed", "slow", "--out", tmp_path / "bike.gif")
     result = call("--class", "riding a bike", *options)
     assert result.exit_code == 0, result.output
     before, after = (float(part.split("%")[0]) for part in result.stdout.split("probability ")[1].split("before, "))
