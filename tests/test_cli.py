@@ -141,8 +141,8 @@ def test_backbones_are_shown_with_what_they_cost_and_the_weights_there_are() -> 
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["backbones", "i3e"], "no backbone 'i3e'; one of: i3d, "),
-        (["bench", "--backbone", "i3e"], "no backbone 'i3e'; one of: i3d, "),
+        (["backbones", "i3e"], "no backbone 'i3e'; one of: audio_visual_bottleneck, "),
+        (["bench", "--backbone", "i3e"], "no backbone 'i3e'; one of: audio_visual_bottleneck, "),
         (["bench", "--backbone", "swin3d_t"], "swin3d_t sees whole clips only"),
     ],
 )

@@ -170,7 +170,7 @@ def test_what_is_set_is_kept() -> None:
         (["backbone.name=mvit_v2_s", "frames.fit=keep"], "frames.fit: mvit_v2_s takes square pictures only"),
         (["backbone.name=swin3d_t", "frames.short_side=256"], "frames.short_side: swin3d_t takes pictures of 224"),
         (["backbone.name=slowfast_r50_8x8_detection"], "localizer.name: training_free needs class scores"),
-        (["backbone.name=slowfst"], "backbone.name: unknown 'slowfst'; one of: i3d"),
+        (["backbone.name=slowfst"], "backbone.name: unknown 'slowfst'; one of: audio_visual_bottleneck, "),
         (
             ["backbone.weights=nonsense"],
             "backbone.weights: 'nonsense' is neither a file nor one of the weights for i3d",
