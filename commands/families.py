@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Given = tuple[Path, list[str]]  # annotations and videos
 
-RECORDINGS = 84
+RECORDINGS = 240
 
 
 class Data(StrEnum):

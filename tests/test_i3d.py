@@ -141,7 +141,7 @@ def test_a_tensor_of_another_shape_is_named(network: I3D) -> None:
 
 
 def test_an_unknown_backbone_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown backbone 'i3b'; choose one of .*, i3d, "):
+    with pytest.raises(ValueError, match=r"unknown backbone 'i3b'; choose one of .*, i3d, "):
         backbones.create("i3b")
 
 

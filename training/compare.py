@@ -25,7 +25,7 @@ BUDGET = (
     "backbone.weights=random",
     "backbone.design.image_network=small",
     "backbone.design.clip_frames=16",
-    "training.epochs=10",
+    "training.epochs=6",
     "training.warmup_epochs=1",
     "training.patience=100000",
     "training.validate_every=100000",
@@ -36,6 +36,7 @@ BUDGET = (
 SHAPES_BUDGET = ("backbone.design.short_side=64", "frames.short_side=64")  # the size that moving shapes have
 # What some need to learn at all, or within the time of the others.
 SUITED = {
+    "cnn_lstm": ("training.learning_rate=0.006",),
     "c3d": ("backbone.design.width=8", "training.learning_rate=0.001"),  # without batch norms; an eighth as wide
     "timesformer": ("backbone.design.width=64", "training.learning_rate=0.001"),
 }

@@ -46,7 +46,7 @@ class Timed:
 def make_shapes(
     folder: Path,
     *,
-    videos: int = 84,
+    videos: int = 240,
     seed: int = 0,
     actions: int = ACTIONS,
     told: Callable[[int], None] = lambda _: None,

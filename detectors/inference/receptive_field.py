@@ -8,7 +8,7 @@ Letters: N clips, C channels, T frames, H rows, W columns, S steps, h x w cells 
 import warnings
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import torch
@@ -77,15 +77,13 @@ def seen(network: Network, shape: Shape, axis: int) -> Seen:
         return _sees(network, shape, axis, places)
 
     length = shape[axis]
+    sees_first, sees_last = sees(slice(0, 1)), sees(slice(length - 1, length))
+    if sees_first or sees_last:
+        return Seen(None, before_only=not sees_last)
     places = range(length)
-    first, stop = 0, length
-    if not sees(slice(0, 1)):
-        first = bisect_left(places, True, key=lambda place: sees(slice(0, place + 1)))
-    if not sees(slice(length - 1, length)):
-        stop = bisect_left(places, True, key=lambda place: not sees(slice(place, length)))
-    if first > 0 and stop < length:
-        return Seen(stop - first)
-    return Seen(None, before_only=stop < length)
+    first = bisect_left(places, True, key=lambda place: sees(slice(0, place + 1)))
+    stop = bisect_left(places, True, key=lambda place: not sees(slice(place, length)))
+    return Seen(stop - first)
 
 
 def _sees(network: Network, shape: Shape, axis: int, places: slice) -> bool:
@@ -111,7 +109,7 @@ def _in_larger_and_larger(network: Network, shapes: list[Shape], whole: Shape, a
     """In the first clip of which not all is seen; in the `whole` one where the network takes none of the others."""
     found = None
     for shape in shapes:
-        if _is_taken(network, shape):
+        with suppress(*REFUSALS):
             found = seen(network, shape, axis)
             if found.size is not None:
                 return found

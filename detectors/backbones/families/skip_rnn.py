@@ -1,7 +1,7 @@
 """Skip RNN: a recurrent network that decides, frame by frame, whether to look (ICLR 2018, arXiv 1708.06834).
 
 Where it does not look its state stays, and the frame is not computed. Shape letters: N clips, C channels, T frames,
-K classes.
+P feature points, K classes.
 """
 
 from collections.abc import Mapping
@@ -66,17 +66,21 @@ class SkipRnn(Family):
 
     def run(self, clips_NCTHW: Tensor) -> Run:
         """In training every frame is computed, so that the gate learns what looking would have told."""
-        vectors_NTC = self._vectors(clips_NCTHW) if self.training or clips_NCTHW.is_meta else None
+        every_NTP = self._points(clips_NCTHW) if self.training or clips_NCTHW.is_meta else None
         state_NC = clips_NCTHW.new_zeros(len(clips_NCTHW), self.cell.hidden_size)
         wish_N1 = clips_NCTHW.new_ones(len(clips_NCTHW), 1)  # the first frame is always looked at
+        last_NP = None  # points of the frames last looked at
         states, looks = [], []
         for frame in range(clips_NCTHW.shape[2]):
             look_N1 = Rounded.apply(wish_N1)
-            if vectors_NTC is None:
-                state_NC = self._looked(state_NC, clips_NCTHW[:, :, frame : frame + 1], look_N1[:, 0] > 0)
+            if every_NTP is None:
+                points_NP = self._points_where(look_N1[:, 0] > 0, clips_NCTHW[:, :, frame : frame + 1], last_NP)
             else:
-                seen_NC = self.cell(vectors_NTC[:, frame], state_NC).to(state_NC.dtype)
-                state_NC = look_N1 * seen_NC + (1 - look_N1) * state_NC
+                points_NP = every_NTP[:, frame]
+            last_NP = points_NP if last_NP is None else last_NP
+            seen_NC = self.cell(self.frame_vector.of_points(points_NP, last_NP), state_NC).to(state_NC.dtype)
+            state_NC = look_N1 * seen_NC + (1 - look_N1) * state_NC
+            last_NP = look_N1 * points_NP + (1 - look_N1) * last_NP
             wish_N1 = next_wish(wish_N1, look_N1, self.gate(state_NC).sigmoid().to(wish_N1.dtype))
             states.append(state_NC)
             looks.append(look_N1)
@@ -101,16 +105,17 @@ class SkipRnn(Family):
         """At which it looks, of all."""
         return float(self.run(clips_NCTHW).looks_NT.mean())
 
-    def _vectors(self, clips_NCTHW: Tensor) -> Tensor:
-        vectors_NTC: Tensor = self.frame_vector(self.images.of_frames(clips_NCTHW))
-        return vectors_NTC
+    def _points(self, clips_NCTHW: Tensor) -> Tensor:
+        points_NTP: Tensor = self.frame_vector.points(self.images.of_frames(clips_NCTHW))
+        return points_NTP
 
-    def _looked(self, state_NC: Tensor, frame_NC1HW: Tensor, rows_N: Tensor) -> Tensor:
-        """The states after a frame that only some clips look at: for others nothing is computed."""
+    def _points_where(self, rows_N: Tensor, frame_NC1HW: Tensor, last_NP: Tensor | None) -> Tensor:
+        """Of a frame that only some clips look at: for the others nothing is computed, and the last stand."""
+        if last_NP is None or bool(rows_N.all()):
+            return self._points(frame_NC1HW)[:, 0]
         if not rows_N.any():
-            return state_NC
-        seen_MC = self.cell(self._vectors(frame_NC1HW[rows_N])[:, 0], state_NC[rows_N])
-        return state_NC.index_put((rows_N,), seen_MC.to(state_NC.dtype))
+            return last_NP
+        return last_NP.index_put((rows_N,), self._points(frame_NC1HW[rows_N])[:, 0])
 
 
 def next_wish(wish: Tensor, look: Tensor, more: Tensor) -> Tensor:
