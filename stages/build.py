@@ -126,6 +126,8 @@ def resolve_features(config: Config) -> Config:
             backbones.load(config.backbone.name, path, **config.backbone.design.given)
         except weights.WeightsError as error:
             raise ConfigError(f"backbone.weights: {error}") from None
+        except ValueError as error:  # of a library that is not installed
+            raise ConfigError(f"backbone.design: {error}") from None
     check_detector(config)
     return config
 

@@ -10,6 +10,7 @@ from recordings import record
 from rich.console import Console
 
 from detectors import backbones
+from detectors.backbones.families import flow
 from detectors.backbones.trained import TrainedBackbone, save_trained_backbone
 from pipeline.config import ConfigError, load_config
 from pipeline.detection import detect
@@ -63,6 +64,17 @@ def test_another_network_is_refused(file: Path, override: str, message: str) -> 
     with pytest.raises(ConfigError) as refused:
         resolved(file, override)
     assert str(refused.value) == message
+
+
+def test_a_library_that_it_needs_and_that_is_absent_is_told_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = backbones.create("two_stream", class_names=CLASSES, **DESIGN)
+    file = tmp_path / "flows.pt"
+    save_trained_backbone(TrainedBackbone("two_stream", DESIGN, CLASSES, FRAMES, {}, network.state_dict()), file)
+    monkeypatch.setattr(flow, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"^backbone\.design: flow dis needs .*uv sync --extra flow"):
+        resolved(file)
 
 
 def test_detect_finds_its_classes(file: Path, tmp_path: Path) -> None:

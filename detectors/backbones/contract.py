@@ -28,9 +28,7 @@ class Contract:
     halo_after: int  # frames it sees after the last frame that a step owns; below 0 if it does not see all it owns
     square: bool  # takes pictures of short_side x short_side only
     size_multiple: int  # height and width should be multiples of this, pixels
-    map_stride: (
-        int | None
-    )  # pixels from one cell of the feature map to the next; None: it has no map to look at boxes in
+    map_stride: int | None  # pixels from one cell of the feature map to the next; None: its map is no picture
     feature_channels: int
     class_names: tuple[str, ...] = field(repr=False)
     mean: tuple[float, float, float]  # of RGB in 0..1
