@@ -29,7 +29,8 @@ class Seen:
         return {row.locator(".label-name").inner_text(): row.locator("td").all_inner_texts() for row in rows}
 
     def videos(self) -> list[str]:
-        return list(self.page.locator(".card:visible h3").all_inner_texts())
+        """Of the cards shown, by their text: those far from the screen are not rendered."""
+        return list(self.page.locator(".card:visible h3").all_text_contents())
 
     def focused(self) -> str:
         script = "(({id, className, textContent}) => id || textContent || className)(document.activeElement)"

@@ -25,7 +25,7 @@ def test_slider_changes_every_count_at_once(park_and_yard: Path, open_page: Open
     }
     seen.set_score(0.3)
     assert seen.tally() == "6 of 10 actions" and seen.labels() == {"run": ["4", "13.0 s"], "hop": ["2", "12.0 s"]}
-    assert seen.page.locator(".card-tally").all_inner_texts()[:2] == ["5 of 8 actions", "1 of 2 actions"]
+    assert seen.page.locator(".card-tally").all_text_contents()[:2] == ["5 of 8 actions", "1 of 2 actions"]
     assert seen.videos() == ["park/a.mp4", "yard/b.mp4"] and seen.page.locator(".mark:visible").count() == 6
     assert seen.page.locator(".tiles li:visible").count() == 6
     seen.set_score(0.0)
@@ -159,7 +159,7 @@ def test_slider_answers_within_a_tenth_of_a_second_with_5000_actions_in_100_vide
 def test_names_from_files_are_text_and_nothing_else(filmed_people: Path, open_page: Open) -> None:
     seen = open_page(filmed_people)
     assert seen.page.locator("img:not([src^='data:image/webp'])").count() == 0
-    assert EVIL in seen.labels() and seen.page.locator(".card .reason").inner_text() == EVIL
+    assert EVIL in seen.labels() and seen.page.locator(".card .reason").text_content() == EVIL
     seen.page.get_by_role("listbox", name=EVIL).click(position={"x": 150, "y": 10})
     assert seen.page.inner_text("dialog h2") == EVIL
 
@@ -219,4 +219,4 @@ def test_folder_where_nothing_was_found_or_read_has_a_page(tmp_path: Path, open_
     write_report(tmp_path, tmp_path / "report.html")
     seen = open_page(tmp_path, 375)
     assert seen.videos() == ["a.mp4", "b.mp4"] and seen.page.locator("#score").count() == 0
-    assert "Nothing found." in seen.page.inner_text("#cards")
+    assert "Nothing found." in str(seen.page.text_content("#cards"))
