@@ -44,10 +44,10 @@ def trait_table(traits: Iterable[Traits]) -> Table:
 
 
 def shift_text(traits: Traits) -> str:
-    """yes; or no, and how far scores move."""
+    """yes; or no, and how far scores move, in so few letters that the table fits a terminal."""
     if traits.is_shift_invariant is None:
         return "-"
-    return "yes" if traits.is_shift_invariant else f"no ({traits.shift_change:.0%})"
+    return "yes" if traits.is_shift_invariant else f"no {traits.shift_change:.0%}"
 
 
 def result_table(rows: Sequence[Row]) -> Table:
